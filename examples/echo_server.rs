@@ -1,0 +1,74 @@
+//! An echo server: sends back whatever its clients send, each in a task of its own.
+//!
+//! ```text
+//! cargo run --release --example echo_server [ADDRESS] [--upper]
+//! ```
+//!
+//! ADDRESS is 127.0.0.1:8080 unless given; with `--upper` the answer is in capitals. Try it with
+//! `nc 127.0.0.1 8080`. Ctrl-C ends it.
+
+use std::io;
+
+use greenloop::net::{TcpListener, TcpStream};
+
+fn main() -> io::Result<()> {
+    let (address, upper) = arguments();
+    greenloop::run(async {
+        let listener = TcpListener::bind(address.as_str()).await?;
+        println!("listening on {}", listener.local_addr()?);
+        greenloop::select! {
+            result = serve(listener, upper) => result,
+            result = greenloop::signal::ctrl_c() => result,
+        }
+    })
+}
+
+/// Accepts clients for ever.
+async fn serve(listener: TcpListener, upper: bool) -> io::Result<()> {
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        greenloop::spawn(async move {
+            // A client that breaks off is no reason to stop serving the others.
+            if let Err(error) = echo(stream, upper).await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+/// Serves one client until it has nothing more to say.
+async fn echo(stream: TcpStream, upper: bool) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        let message = &mut buffer[..count];
+        if upper {
+            message.make_ascii_uppercase();
+        }
+        stream.write_all(message).await?;
+    }
+}
+
+/// The address and whether to answer in capitals.
+fn arguments() -> (String, bool) {
+    let mut address = "127.0.0.1:8080".to_owned();
+    let mut upper = false;
+    for argument in std::env::args().skip(1) {
+        match argument.as_str() {
+            "--upper" => upper = true,
+            "-h" | "--help" => usage(0),
+            text if text.starts_with('-') => usage(2),
+            text => address = text.to_owned(),
+        }
+    }
+    (address, upper)
+}
+
+fn usage(status: i32) -> ! {
+    eprintln!("usage: echo_server [ADDRESS] [--upper]");
+    std::process::exit(status)
+}

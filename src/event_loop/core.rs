@@ -1,0 +1,217 @@
+//! One turn of the loop, over the parts that do not know each other.
+//!
+//! A turn polls the tasks that are ready (at most `POLLS_PER_TURN`, so that the kernel and the
+//! timers are looked at however busy the tasks are), takes in what other threads posted, sleeps
+//! until something happens if there is nothing to do, and wakes whoever it happened to.
+//!
+//! Invariant: no borrow of a part is held while a waker, a job or a task runs.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    num::NonZeroU64,
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::Waker,
+    time::Duration,
+};
+
+use super::{alarm::Alarm, clock::Clock, fork};
+use crate::{
+    executor::{Doorbell, Executor, Report, wake},
+    reactor::Reactor,
+    timers::Timers,
+};
+
+/// How many tasks are polled between two looks at the kernel. tokio takes 61, asyncio all that are
+/// ready; a zero-timeout `epoll_wait` costs a few polls, so 64 keep its share at some per cent.
+const POLLS_PER_TURN: u32 = 64;
+
+/// Below this the kernel's sleep, which counts in milliseconds, is too coarse.
+const FINE: Duration = Duration::from_millis(1);
+
+/// Everything that an event loop is made of.
+pub(crate) struct Core {
+    pub(crate) id: NonZeroU64,
+    pub(crate) executor: Executor,
+    pub(crate) reactor: RefCell<Reactor>,
+    pub(crate) timers: RefCell<Timers>,
+    pub(crate) clock: Clock,
+    /// Ends sleeps below a millisecond; made when the first of them comes.
+    alarm: RefCell<Option<Alarm>>,
+    /// Scratch of `look_outside`.
+    woken: Cell<Vec<Waker>>,
+    stopped: Cell<bool>,
+    turns: Cell<u64>,
+    fork_generation: u32,
+}
+
+impl Doorbell for mio::Waker {
+    fn ring(&self) {
+        // It fails only when the descriptor is gone, and with it the loop.
+        let _ = self.wake();
+    }
+}
+
+impl Core {
+    pub(super) fn new(id: NonZeroU64, report: Report) -> io::Result<Self> {
+        let fork_generation = fork::generation()?;
+        let reactor = Reactor::new()?;
+        let doorbell = reactor.doorbell()?;
+        Ok(Self {
+            id,
+            executor: Executor::new(id, Box::new(doorbell), report),
+            reactor: RefCell::new(reactor),
+            timers: RefCell::new(Timers::new()),
+            clock: Clock::new(),
+            alarm: RefCell::new(None),
+            woken: Cell::new(Vec::new()),
+            stopped: Cell::new(false),
+            turns: Cell::new(0),
+            fork_generation,
+        })
+    }
+
+    /// Turns until the root task is done.
+    pub(super) fn run_root(&self) {
+        while !self.executor.root_done() {
+            if self.poll_tasks(|| self.executor.root_done()) {
+                break;
+            }
+            self.look_outside();
+        }
+    }
+
+    /// Turns until somebody stops the loop.
+    pub(super) fn run_until_stopped(&self) {
+        loop {
+            self.poll_tasks(|| false);
+            if self.stopped.replace(false) {
+                break;
+            }
+            self.look_outside();
+        }
+    }
+
+    /// Makes `run_until_stopped` return after the tasks that are ready had their turn.
+    pub(super) fn stop(&self) {
+        self.stopped.set(true);
+    }
+
+    /// Polls a turn's tasks, or until `done`, and tells whether it was.
+    fn poll_tasks(&self, done: impl Fn() -> bool) -> bool {
+        for _ in 0..POLLS_PER_TURN {
+            if !self.executor.poll_next() {
+                return false;
+            }
+            if done() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Looks what other threads, the kernel and the clock have brought, and sleeps for it if no
+    /// task is ready.
+    fn look_outside(&self) {
+        self.turns.set(self.turns.get() + 1);
+        assert!(
+            fork::generation_unchecked() == self.fork_generation,
+            "this event loop was made before a fork and belongs to the parent process: \
+             make a new one in the child",
+        );
+        self.take_in_mail();
+        let mut woken = self.woken.take();
+        if let Err(error) = self.sleep(&mut woken) {
+            panic!("the event loop cannot wait for events: {error}");
+        }
+        let mut timers = self.timers.borrow_mut();
+        if timers.len() > 0 {
+            timers.advance(self.clock.refresh(), &mut woken);
+        }
+        drop(timers);
+        for waker in woken.drain(..) {
+            wake(waker);
+        }
+        self.woken.set(woken);
+    }
+
+    fn take_in_mail(&self) {
+        if !self.executor.injector().has_mail() {
+            return;
+        }
+        for job in self.executor.collect_mail() {
+            // A job is the crate's own code around a user's values, whose destructors may panic.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+        }
+    }
+
+    /// Fetches events, after having slept for the first one if no task is ready.
+    fn sleep(&self, woken: &mut Vec<Waker>) -> io::Result<()> {
+        let injector = self.executor.injector();
+        if self.has_work() || !injector.prepare_to_sleep() {
+            // With no descriptor the kernel has nothing to tell.
+            if self.sockets() == 0 {
+                return Ok(());
+            }
+            return self.reactor.borrow_mut().wait(Some(Duration::ZERO), woken);
+        }
+        let slept = match self.time_left() {
+            None => self.reactor.borrow_mut().wait(None, woken),
+            Some(left) if left >= FINE => {
+                // Whole milliseconds, rounded down: the rest is for the alarm.
+                let left =
+                    Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+                self.reactor.borrow_mut().wait(Some(left), woken)
+            }
+            Some(Duration::ZERO) => self.reactor.borrow_mut().wait(Some(Duration::ZERO), woken),
+            Some(left) => self.sleep_briefly(left, woken),
+        };
+        injector.awake();
+        slept
+    }
+
+    /// Sleeps for less than a millisecond.
+    fn sleep_briefly(&self, left: Duration, woken: &mut Vec<Waker>) -> io::Result<()> {
+        let mut reactor = self.reactor.borrow_mut();
+        let mut alarm = self.alarm.borrow_mut();
+        if alarm.is_none() {
+            // Without one (no descriptor left, another platform) the sleep is a little longer.
+            *alarm = Alarm::new(&mut reactor).ok();
+        }
+        let armed = alarm.as_ref().is_some_and(|alarm| alarm.arm(left).is_ok());
+        reactor.wait(if armed { None } else { Some(FINE) }, woken)
+    }
+
+    fn has_work(&self) -> bool {
+        self.executor.has_ready() || self.stopped.get()
+    }
+
+    /// How long until the next timer.
+    fn time_left(&self) -> Option<Duration> {
+        let next = self.timers.borrow().next_deadline()?;
+        Some(Duration::from_nanos(next.saturating_sub(self.clock.refresh())))
+    }
+
+    /// How many sockets are registered.
+    pub(crate) fn sockets(&self) -> usize {
+        self.reactor.borrow().len() - usize::from(self.alarm.borrow().is_some())
+    }
+
+    pub(crate) fn turns(&self) -> u64 {
+        self.turns.get()
+    }
+
+    /// Ends every task. What could not be ended is named on standard error.
+    pub(super) fn shut_down(&self) {
+        for (id, name) in self.executor.shut_down() {
+            let name = name.as_deref().unwrap_or("(no name)");
+            eprintln!("greenloop: task {id} {name} could not be ended with its loop; it is leaked");
+        }
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventLoop").field("id", &self.id).finish_non_exhaustive()
+    }
+}

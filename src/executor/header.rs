@@ -1,0 +1,184 @@
+//! The head of a task: what every task has, whatever its future is.
+//!
+//! A task's memory is pinned by references of two kinds. The *local* ones are counted in a plain
+//! cell that only the loop's own thread touches; the *foreign* ones in an atomic that everybody
+//! else touches (`foreign.rs`). Either half may go below zero, because a waker is cloned here and
+//! dropped there; only their sum means something, and nobody needs it while the task stands in the
+//! loop's table, whose own reference keeps it alive. When the task leaves the table the local half
+//! is added to the foreign one, and from then on the atomic alone decides.
+//!
+//! Invariant: local references are zero exactly when the task is an orphan: out of the table, its
+//! future and its output gone, and no longer known to the loop.
+
+use std::{
+    any::Any,
+    cell::Cell,
+    panic::Location,
+    ptr::NonNull,
+    sync::Arc as StdArc,
+    task::{Context, Poll},
+};
+
+use super::{
+    injector::Injector,
+    join_error::JoinError,
+    primitives::{AtomicPtr, AtomicU32},
+};
+
+/// What a panic carries.
+pub(crate) type Payload = Box<dyn Any + Send + 'static>;
+
+/// What came of a poll: `Ready(Ok)` leaves the output in the task, `Err` is the panic.
+pub(super) type Polled = Poll<Result<(), Payload>>;
+
+/// The functions that know the type of a task's future.
+#[derive(Debug)]
+pub(super) struct VTable {
+    /// Polls the future, and drops it unless it is pending.
+    pub(super) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Polled,
+    /// Drops the future; `Err` is the panic of its destructor.
+    pub(super) drop_future: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
+    /// Stores an error where the future was.
+    pub(super) store_error: unsafe fn(NonNull<Header>, JoinError),
+    /// The stored error, if the output is an error. Valid until the output is taken or dropped.
+    pub(super) error: unsafe fn(NonNull<Header>) -> Option<NonNull<JoinError>>,
+    /// Drops the output; `Err` is the panic of its destructor.
+    pub(super) drop_output: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
+    /// What to hand to the allocator when the task is freed.
+    pub(super) layout: std::alloc::Layout,
+    /// Where the future or the output stands behind the header.
+    pub(super) stage_offset: usize,
+}
+
+/// What few tasks have, allocated when the first of it is needed.
+#[derive(Debug, Default)]
+pub(super) struct Cold {
+    pub(super) name: Option<StdArc<str>>,
+}
+
+/// The head of a task; the future or its output follows in the same allocation.
+#[repr(C)]
+pub(crate) struct Header {
+    pub(super) vtable: &'static VTable,
+    /// The loop's letter box. Alive as long as this task: the loop holds it while the task is in
+    /// its table, and an orphan holds a count of its own.
+    pub(super) injector: NonNull<Injector>,
+    /// The next task in the run queue.
+    pub(super) next: Cell<Option<NonNull<Header>>>,
+    /// The next task in the injector's stack; belongs to whoever set the foreign `QUEUED` bit.
+    pub(super) injected_next: AtomicPtr<Header>,
+    /// Where the task was spawned.
+    pub(super) location: &'static Location<'static>,
+    pub(super) cold: Cell<Option<Box<Cold>>>,
+    /// References and wakes of other threads; see `foreign.rs`.
+    pub(super) foreign: AtomicU32,
+    /// Flags in the low byte, local references above; touched by the loop's thread only.
+    local: Cell<u32>,
+    /// Where the task stands in the loop's table.
+    pub(super) slot: Cell<u32>,
+    /// Where the waker of whoever joins this task stands; `NO_JOINER` when nobody does.
+    pub(super) joiner: Cell<u32>,
+}
+
+#[cfg(all(target_pointer_width = "64", not(greenloop_loom)))]
+const _: () = assert!(size_of::<Header>() == 64);
+
+/// Nobody waits for the task.
+pub(super) const NO_JOINER: u32 = u32::MAX;
+
+/// In the run queue. Set by a wake, cleared when popped.
+pub(super) const QUEUED: u32 = 1;
+/// Its future is on the stack: being polled, or being dropped by an abort.
+pub(super) const RUNNING: u32 = 1 << 1;
+/// Its future is gone. Never cleared.
+pub(super) const DONE: u32 = 1 << 2;
+/// It has an output that nobody took. Set together with `DONE`.
+pub(super) const OUTPUT: u32 = 1 << 3;
+/// Somebody asked for its end while it could not be dropped at once.
+pub(super) const ABORTED: u32 = 1 << 4;
+/// Its `JoinHandle` is gone: nobody will take the output.
+pub(super) const DETACHED: u32 = 1 << 5;
+/// It left the table while in the run queue, which now holds the table's reference.
+pub(super) const RETIRED: u32 = 1 << 6;
+
+const ONE_LOCAL: u32 = 1 << 8;
+
+impl Header {
+    /// A task with one reference: the one of the table it is about to enter.
+    pub(super) fn new(
+        vtable: &'static VTable,
+        injector: NonNull<Injector>,
+        location: &'static Location<'static>,
+    ) -> Self {
+        Self {
+            vtable,
+            injector,
+            next: Cell::new(None),
+            injected_next: AtomicPtr::new(std::ptr::null_mut()),
+            location,
+            cold: Cell::new(None),
+            foreign: AtomicU32::new(0),
+            local: Cell::new(ONE_LOCAL),
+            slot: Cell::new(0),
+            joiner: Cell::new(NO_JOINER),
+        }
+    }
+
+    pub(super) fn has(&self, flags: u32) -> bool {
+        self.local.get() & flags != 0
+    }
+
+    pub(super) fn set(&self, flags: u32) {
+        self.local.set(self.local.get() | flags);
+    }
+
+    pub(super) fn clear(&self, flags: u32) {
+        self.local.set(self.local.get() & !flags);
+    }
+
+    /// How many local references there are; zero for an orphan.
+    pub(super) fn local_refs(&self) -> u32 {
+        self.local.get() >> 8
+    }
+
+    /// Counts a reference in the local half; `false` if that half is closed (an orphan) or full,
+    /// and the foreign half must count it.
+    pub(super) fn try_add_local_ref(&self) -> bool {
+        let local = self.local.get();
+        if local < ONE_LOCAL {
+            return false;
+        }
+        match local.checked_add(ONE_LOCAL) {
+            Some(more) => {
+                self.local.set(more);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Gives back a reference to the local half; `false` if the foreign half must take it. The
+    /// table's own reference is never given back this way.
+    pub(super) fn try_drop_local_ref(&self) -> bool {
+        let local = self.local.get();
+        if local < 2 * ONE_LOCAL {
+            return false;
+        }
+        self.local.set(local - ONE_LOCAL);
+        true
+    }
+
+    /// Takes `count` local references away: they were given back in the foreign half, or now
+    /// count there.
+    pub(super) fn take_local_refs(&self, count: u32) {
+        self.local.set(self.local.get() - count * ONE_LOCAL);
+    }
+
+    /// The name given at spawn.
+    pub(super) fn name(&self) -> Option<StdArc<str>> {
+        let cold = self.cold.take();
+        let name = cold.as_ref().and_then(|cold| cold.name.clone());
+        self.cold.set(cold);
+        name
+    }
+}

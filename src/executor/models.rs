@@ -1,0 +1,262 @@
+//! Models of what other threads do to tasks, which loom runs in every interleaving:
+//!
+//! ```text
+//! RUSTFLAGS="--cfg greenloop_loom" cargo test --release --lib
+//! ```
+//!
+//! The doorbell is a condition variable on which the loop sleeps, so a lost wake is a deadlock that
+//! loom finds. loom also checks that nothing is leaked, and through `Witness` that what
+//! a thread did before it woke a task is seen by the poll.
+
+use std::{
+    cell::Cell, future::poll_fn, num::NonZeroU64, sync::Arc as StdArc, task::Poll, task::Waker,
+};
+
+use loom::{
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use super::{Doorbell, Executor, SpawnOptions, TaskKey};
+
+/// A bell that the loop's thread waits for, and that counts how often it was rung.
+struct Bell {
+    rung: Mutex<bool>,
+    condition: Condvar,
+    rings: AtomicUsize,
+}
+
+struct Rope(Arc<Bell>);
+
+impl Doorbell for Rope {
+    fn ring(&self) {
+        self.0.rings.fetch_add(1, Ordering::Relaxed);
+        *self.0.rung.lock().unwrap() = true;
+        self.0.condition.notify_one();
+    }
+}
+
+/// A loop with nothing but tasks and a bell.
+struct Loop {
+    executor: Executor,
+    bell: Arc<Bell>,
+    sleeps: Cell<usize>,
+}
+
+impl Loop {
+    fn new() -> Self {
+        let (rung, rings) = (Mutex::new(false), AtomicUsize::new(0));
+        let bell = Arc::new(Bell { rung, condition: Condvar::new(), rings });
+        let rope = Box::new(Rope(Arc::clone(&bell)));
+        let executor = Executor::new(NonZeroU64::MIN, rope, Box::new(|_| ()));
+        Self { executor, bell, sleeps: Cell::new(0) }
+    }
+
+    fn spawn(&self, future: impl Future<Output = ()> + 'static) -> TaskKey<()> {
+        self.executor.spawn(future, SpawnOptions::plain())
+    }
+
+    /// Turns until the task is finished, sleeping whenever there is nothing to do.
+    fn run(&self, key: TaskKey<()>) {
+        loop {
+            while self.executor.poll_next() {}
+            if self.executor.is_finished(key) {
+                return;
+            }
+            self.executor.collect_mail().into_iter().for_each(|job| job());
+            if self.executor.has_ready() || !self.executor.injector().prepare_to_sleep() {
+                continue;
+            }
+            self.sleeps.set(self.sleeps.get() + 1);
+            let mut rung = self.bell.rung.lock().unwrap();
+            while !std::mem::take(&mut *rung) {
+                rung = self.bell.condition.wait(rung).unwrap();
+            }
+            drop(rung);
+            self.executor.injector().awake();
+        }
+    }
+
+    fn end(&self) {
+        assert!(self.executor.shut_down().is_empty());
+    }
+}
+
+/// What threads do before they wake a task. It is relaxed: only the wake can make sure that the poll
+/// sees it, and a poll that does not see it leaves the task waiting for ever.
+#[derive(Default)]
+struct Witness {
+    written: [AtomicBool; 2],
+}
+
+impl Witness {
+    fn write(&self, place: usize) {
+        self.written[place].store(true, Ordering::Relaxed);
+    }
+
+    fn is_complete(&self, writers: usize) -> bool {
+        self.written[..writers].iter().all(|written| written.load(Ordering::Relaxed))
+    }
+}
+
+/// A task that ends when the given number of threads has written; gives its waker too.
+fn waiting_task(looping: &Loop, witness: &Arc<Witness>, writers: usize) -> (TaskKey<()>, Waker) {
+    let slot = StdArc::new(Mutex::new(None));
+    let key = looping.spawn({
+        let (slot, witness) = (StdArc::clone(&slot), Arc::clone(witness));
+        let mut first = true;
+        poll_fn(move |cx| {
+            if std::mem::take(&mut first) {
+                *slot.lock().unwrap() = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            if witness.is_complete(writers) { Poll::Ready(()) } else { Poll::Pending }
+        })
+    });
+    assert!(looping.executor.poll_next());
+    let waker = slot.lock().unwrap().take().unwrap();
+    (key, waker)
+}
+
+fn write_and_wake(witness: &Arc<Witness>, place: usize, waker: Waker) -> JoinHandle<()> {
+    let witness = Arc::clone(witness);
+    thread::spawn(move || {
+        witness.write(place);
+        waker.wake();
+    })
+}
+
+fn explore(model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
+#[test]
+fn a_wake_is_not_lost_when_it_races_with_the_decision_to_sleep() {
+    explore(|| {
+        let looping = Loop::new();
+        let entered = looping.executor.enter();
+        let witness = Arc::new(Witness::default());
+        let (key, waker) = waiting_task(&looping, &witness, 1);
+        let thread = write_and_wake(&witness, 0, waker);
+        looping.run(key);
+        thread.join().unwrap();
+        looping.end();
+        drop(entered);
+    });
+}
+
+#[test]
+fn two_wakes_are_both_seen_and_ring_once_per_sleep() {
+    explore(|| {
+        let looping = Loop::new();
+        let entered = looping.executor.enter();
+        let witness = Arc::new(Witness::default());
+        let (key, waker) = waiting_task(&looping, &witness, 2);
+        let threads =
+            [write_and_wake(&witness, 0, waker.clone()), write_and_wake(&witness, 1, waker)];
+        looping.run(key);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        // A ring can also come for a sleep that was given up in the last moment.
+        assert!(looping.bell.rings.load(Ordering::Relaxed) <= looping.sleeps.get() + 1);
+        looping.end();
+        drop(entered);
+    });
+}
+
+#[test]
+fn a_posted_job_is_not_lost_when_it_races_with_the_decision_to_sleep() {
+    explore(|| {
+        let looping = Loop::new();
+        let entered = looping.executor.enter();
+        let witness = Arc::new(Witness::default());
+        let (key, waker) = waiting_task(&looping, &witness, 1);
+        let injector = looping.executor.injector().clone();
+        let thread = thread::spawn({
+            let witness = Arc::clone(&witness);
+            move || {
+                witness.write(0);
+                assert!(injector.post(Box::new(move || waker.wake())).is_ok());
+            }
+        });
+        looping.run(key);
+        thread.join().unwrap();
+        looping.end();
+        drop(entered);
+    });
+}
+
+#[test]
+fn a_waker_may_be_used_while_and_after_the_loop_ends() {
+    explore(|| {
+        let looping = Loop::new();
+        let entered = looping.executor.enter();
+        let witness = Arc::new(Witness::default());
+        let (_, waker) = waiting_task(&looping, &witness, 1);
+        let thread = thread::spawn(move || {
+            let second = waker.clone();
+            waker.wake_by_ref();
+            drop(waker);
+            second.wake();
+        });
+        looping.end();
+        drop(entered);
+        drop(looping);
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_waker_may_be_dropped_while_its_task_ends() {
+    explore(|| {
+        let looping = Loop::new();
+        let entered = looping.executor.enter();
+        let witness = Arc::new(Witness::default());
+        let (key, waker) = waiting_task(&looping, &witness, 0);
+        let second = waker.clone();
+        let threads = [
+            thread::spawn(move || drop(waker)),
+            thread::spawn(move || {
+                second.wake_by_ref();
+                drop(second.clone());
+            }),
+        ];
+        looping.executor.abort(key);
+        looping.executor.detach(key);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        looping.end();
+        drop(entered);
+    });
+}
+
+#[test]
+fn a_post_to_a_loop_that_ends_is_run_or_refused() {
+    explore(|| {
+        let looping = Loop::new();
+        let entered = looping.executor.enter();
+        let dropped = Arc::new(AtomicBool::new(false));
+        let injector = looping.executor.injector().clone();
+        let thread = thread::spawn({
+            let witness = SetOnDrop(Arc::clone(&dropped));
+            move || {
+                let _ = injector.post(Box::new(move || drop(witness)));
+            }
+        });
+        looping.end();
+        thread.join().unwrap();
+        drop(entered);
+        assert!(dropped.load(Ordering::Relaxed), "neither run nor dropped");
+    });
+}
+
+struct SetOnDrop(Arc<AtomicBool>);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

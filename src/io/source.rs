@@ -1,0 +1,320 @@
+//! A descriptor and its place in the reactor: the one implementation of "try first, wait later"
+//! under all sockets.
+//!
+//! A source registers with the loop at the first operation that would block, and stays registered
+//! with that loop. What it needs for that is plain data, so it can be sent to other threads; used
+//! there, it says that it belongs elsewhere.
+
+use std::{
+    fmt, io,
+    num::NonZeroU64,
+    os::fd::AsFd,
+    pin::Pin,
+    sync::OnceLock,
+    task::{Context, Poll, Waker},
+};
+
+use crate::{
+    event_loop::{self, Core},
+    reactor::{Direction, Key, Ticket},
+};
+
+/// What an operation achieved.
+pub(crate) enum Done<R> {
+    /// It may well succeed again.
+    Fully(R),
+    /// The stream gave or took less than was asked for: the next operation would block.
+    Short(R),
+}
+
+impl Done<usize> {
+    /// For `count` of `asked` bytes of a stream. No byte at all is the end of the stream, which
+    /// can be read again and again.
+    pub(crate) fn bytes(count: usize, asked: usize) -> Self {
+        if 0 < count && count < asked { Self::Short(count) } else { Self::Fully(count) }
+    }
+}
+
+/// A descriptor of some type that can be waited for.
+pub(crate) struct Source<T: AsFd> {
+    /// `None` only while it is taken apart.
+    io: Option<T>,
+    registration: OnceLock<Registration>,
+}
+
+/// Where a source is registered.
+#[derive(Clone, Copy, Debug)]
+struct Registration {
+    loop_id: NonZeroU64,
+    key: Key,
+}
+
+impl<T: AsFd> Source<T> {
+    /// Wraps a descriptor, which is in non-blocking mode.
+    pub(crate) fn new(io: T) -> Self {
+        Self { io: Some(io), registration: OnceLock::new() }
+    }
+
+    pub(crate) fn get(&self) -> &T {
+        self.io.as_ref().expect("only `into_inner` takes it, which consumes the source")
+    }
+
+    /// Gives the descriptor back, no longer registered.
+    pub(crate) fn into_inner(mut self) -> io::Result<T> {
+        if let Some(Registration { loop_id, key }) = self.registration.take() {
+            let left =
+                event_loop::with_loop(loop_id, |core| core.reactor.borrow_mut().deregister(key));
+            match left {
+                Some(woken) => drop(woken?),
+                None if event_loop::is_alive(loop_id) => {
+                    // Put back, for the drop of `self` to release.
+                    let _ = self.registration.set(Registration { loop_id, key });
+                    return Err(event_loop::other_loop("a socket", loop_id));
+                }
+                None => {}
+            }
+        }
+        Ok(self.io.take().expect("only this function takes it"))
+    }
+
+    /// Tries `operation`, and waits for the descriptor as often as it would block.
+    pub(crate) fn operate<R, F>(&self, direction: Direction, operation: F) -> Operate<'_, T, F>
+    where
+        F: FnMut(&T) -> io::Result<Done<R>>,
+    {
+        Operate { source: self, direction, ticket: None, operation }
+    }
+
+    /// Waits until the descriptor is ready, as far as the kernel has told.
+    pub(crate) fn readiness(&self, direction: Direction) -> Readiness<'_, T> {
+        Readiness { source: self, direction, ticket: None }
+    }
+
+    /// Tries `operation` once, on any thread.
+    pub(crate) fn try_operation<R>(
+        &self,
+        direction: Direction,
+        operation: impl FnOnce(&T) -> io::Result<Done<R>>,
+    ) -> io::Result<R> {
+        let result = operation(self.get());
+        if let Some(Registration { loop_id, key }) = self.registration.get().copied() {
+            event_loop::with_loop(loop_id, |core| match &result {
+                Ok(Done::Fully(_)) => {}
+                Ok(Done::Short(_)) => core.reactor.borrow_mut().came_short(key, direction),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    core.reactor.borrow_mut().would_block(key, direction);
+                }
+                Err(_) => {}
+            });
+        }
+        result.map(|done| match done {
+            Done::Fully(value) | Done::Short(value) => value,
+        })
+    }
+
+    /// The polling half of `operate`, for traits: `Ticket::SHARED` is the place for the waker.
+    pub(crate) fn poll_operation<R>(
+        &self,
+        direction: Direction,
+        ticket: &mut Option<Ticket>,
+        cx: &Context<'_>,
+        mut operation: impl FnMut(&T) -> io::Result<Done<R>>,
+    ) -> Poll<io::Result<R>> {
+        let polled = event_loop::with(|core| {
+            if core.executor.poll_budget(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let key = match self.registered(core) {
+                Ok(key) => key,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+            if let Some(key) = key {
+                if !core.reactor.borrow_mut().is_ready(key, direction) {
+                    park(core, key, direction, ticket, cx.waker());
+                    return Poll::Pending;
+                }
+            }
+            loop {
+                match operation(self.get()) {
+                    Ok(done) => {
+                        core.executor.spend_budget();
+                        // What woke this task took all wakers, so there is none to take back.
+                        *ticket = ticket.filter(|ticket| *ticket == Ticket::SHARED);
+                        return Poll::Ready(Ok(match (done, key) {
+                            (Done::Short(value), Some(key)) => {
+                                core.reactor.borrow_mut().came_short(key, direction);
+                                value
+                            }
+                            (Done::Short(value) | Done::Fully(value), _) => value,
+                        }));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        let key = match key {
+                            Some(key) => {
+                                core.reactor.borrow_mut().would_block(key, direction);
+                                key
+                            }
+                            // The kernel announces what came between the try and this.
+                            None => match self.register(core) {
+                                Ok(key) => key,
+                                Err(error) => return Poll::Ready(Err(error)),
+                            },
+                        };
+                        park(core, key, direction, ticket, cx.waker());
+                        return Poll::Pending;
+                    }
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+        });
+        polled.unwrap_or_else(|| Poll::Ready(Err(event_loop::no_loop("a socket operation"))))
+    }
+
+    fn poll_readiness(
+        &self,
+        direction: Direction,
+        ticket: &mut Option<Ticket>,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = event_loop::with(|core| {
+            if core.executor.poll_budget(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let key = match self.registered(core) {
+                Ok(Some(key)) => Ok(key),
+                Ok(None) => self.register(core),
+                Err(error) => Err(error),
+            };
+            let key = match key {
+                Ok(key) => key,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+            if core.reactor.borrow_mut().is_ready(key, direction) {
+                core.executor.spend_budget();
+                *ticket = None;
+                return Poll::Ready(Ok(()));
+            }
+            park(core, key, direction, ticket, cx.waker());
+            Poll::Pending
+        });
+        polled.unwrap_or_else(|| Poll::Ready(Err(event_loop::no_loop("a socket operation"))))
+    }
+
+    /// The key with this loop, if there is one; an error if there is one with another.
+    fn registered(&self, core: &Core) -> io::Result<Option<Key>> {
+        match self.registration.get() {
+            Some(registration) if registration.loop_id == core.id => Ok(Some(registration.key)),
+            Some(registration) => Err(event_loop::other_loop("a socket", registration.loop_id)),
+            None => Ok(None),
+        }
+    }
+
+    fn register(&self, core: &Core) -> io::Result<Key> {
+        let key = core.reactor.borrow_mut().register(self.get().as_fd())?;
+        match self.registration.set(Registration { loop_id: core.id, key }) {
+            Ok(()) => Ok(key),
+            // Another thread's loop was faster.
+            Err(_) => {
+                core.reactor.borrow_mut().deregister(key)?;
+                self.registered(core)?.ok_or_else(|| io::ErrorKind::AlreadyExists.into())
+            }
+        }
+    }
+
+    /// Takes a waker back that `poll_operation` left under this ticket.
+    pub(crate) fn cancel_wait(&self, direction: Direction, ticket: Ticket) {
+        let Some(Registration { loop_id, key }) = self.registration.get().copied() else {
+            return;
+        };
+        event_loop::run_or_post(loop_id, move |core| {
+            let waker = core.reactor.borrow_mut().cancel_wait(key, direction, ticket);
+            drop(waker);
+        });
+    }
+}
+
+/// Leaves the waker with the reactor.
+fn park(core: &Core, key: Key, direction: Direction, ticket: &mut Option<Ticket>, waker: &Waker) {
+    // A stranger's waker may run anything when it is cloned or dropped: not under the borrow.
+    let waker = waker.clone();
+    let (place, old) = core.reactor.borrow_mut().wait_for(key, direction, *ticket, waker);
+    *ticket = Some(place);
+    drop(old);
+}
+
+impl<T: AsFd> Drop for Source<T> {
+    fn drop(&mut self) {
+        // The kernel forgets a descriptor by itself when it is closed, which comes next.
+        if let Some(Registration { loop_id, key }) = self.registration.take() {
+            event_loop::run_or_post(loop_id, move |core| {
+                let wakers = core.reactor.borrow_mut().forget(key);
+                drop(wakers);
+            });
+        }
+    }
+}
+
+impl<T: AsFd + fmt::Debug> fmt::Debug for Source<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+/// The future of an operation.
+#[must_use = "a future does nothing unless awaited"]
+pub(crate) struct Operate<'a, T: AsFd, F> {
+    source: &'a Source<T>,
+    direction: Direction,
+    /// Where the waker was left, while it may still be there.
+    ticket: Option<Ticket>,
+    operation: F,
+}
+
+impl<T: AsFd, F> Unpin for Operate<'_, T, F> {}
+
+impl<R, T, F> Future for Operate<'_, T, F>
+where
+    T: AsFd,
+    F: FnMut(&T) -> io::Result<Done<R>>,
+{
+    type Output = io::Result<R>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.source.poll_operation(this.direction, &mut this.ticket, cx, &mut this.operation)
+    }
+}
+
+impl<T: AsFd, F> Drop for Operate<'_, T, F> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.source.cancel_wait(self.direction, ticket);
+        }
+    }
+}
+
+/// The future that waits for readiness.
+#[must_use = "a future does nothing unless awaited"]
+pub(crate) struct Readiness<'a, T: AsFd> {
+    source: &'a Source<T>,
+    direction: Direction,
+    ticket: Option<Ticket>,
+}
+
+impl<T: AsFd> Future for Readiness<'_, T> {
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.source.poll_readiness(this.direction, &mut this.ticket, cx)
+    }
+}
+
+impl<T: AsFd> Drop for Readiness<'_, T> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.source.cancel_wait(self.direction, ticket);
+        }
+    }
+}

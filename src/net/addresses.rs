@@ -1,0 +1,169 @@
+//! What can be connected to: addresses, and names that must be looked up first.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
+};
+
+use crate::blocking;
+
+/// An address or something that stands for one or several, for `bind` and `connect`.
+///
+/// As [`std::net::ToSocketAddrs`], except that looking up a name happens on the thread pool of
+/// [`spawn_blocking`](crate::spawn_blocking) and the loop goes on meanwhile. Numeric addresses are
+/// not looked up. It is implemented for the types that std's is, and not meant to be implemented
+/// for others.
+///
+/// # Examples
+///
+/// ```
+/// # use greenloop::net::TcpListener;
+/// greenloop::run(async {
+///     TcpListener::bind("127.0.0.1:0").await?;
+///     TcpListener::bind(("localhost", 0)).await?;
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
+pub trait ToSocketAddrs: sealed::Target {}
+
+impl<T: sealed::Target + ?Sized> ToSocketAddrs for T {}
+
+/// Gives the addresses; there may be none.
+pub(super) async fn resolve(target: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
+    match target.addresses()? {
+        sealed::Addresses::Known(addresses) => Ok(addresses),
+        sealed::Addresses::Name(host, port) => {
+            let found = blocking::run(move || {
+                std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port))
+                    .map(Iterator::collect)
+            });
+            found.await
+        }
+    }
+}
+
+/// The error when there was none.
+pub(super) fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "there is no address to bind or connect to")
+}
+
+mod sealed {
+    use super::*;
+
+    /// What a target stands for.
+    #[derive(Debug)]
+    pub enum Addresses {
+        Known(Vec<SocketAddr>),
+        Name(String, u16),
+    }
+
+    pub trait Target {
+        #[doc(hidden)]
+        fn addresses(&self) -> io::Result<Addresses>;
+    }
+
+    fn one(address: impl Into<SocketAddr>) -> io::Result<Addresses> {
+        Ok(Addresses::Known(vec![address.into()]))
+    }
+
+    impl Target for SocketAddr {
+        fn addresses(&self) -> io::Result<Addresses> {
+            one(*self)
+        }
+    }
+
+    impl Target for SocketAddrV4 {
+        fn addresses(&self) -> io::Result<Addresses> {
+            one(*self)
+        }
+    }
+
+    impl Target for SocketAddrV6 {
+        fn addresses(&self) -> io::Result<Addresses> {
+            one(*self)
+        }
+    }
+
+    impl Target for (IpAddr, u16) {
+        fn addresses(&self) -> io::Result<Addresses> {
+            one(*self)
+        }
+    }
+
+    impl Target for (Ipv4Addr, u16) {
+        fn addresses(&self) -> io::Result<Addresses> {
+            one(*self)
+        }
+    }
+
+    impl Target for (Ipv6Addr, u16) {
+        fn addresses(&self) -> io::Result<Addresses> {
+            one(*self)
+        }
+    }
+
+    impl Target for (&str, u16) {
+        fn addresses(&self) -> io::Result<Addresses> {
+            let (host, port) = *self;
+            match host.parse::<IpAddr>() {
+                Ok(ip) => one((ip, port)),
+                Err(_) => Ok(Addresses::Name(host.to_owned(), port)),
+            }
+        }
+    }
+
+    impl Target for (String, u16) {
+        fn addresses(&self) -> io::Result<Addresses> {
+            (self.0.as_str(), self.1).addresses()
+        }
+    }
+
+    impl Target for str {
+        fn addresses(&self) -> io::Result<Addresses> {
+            if let Ok(address) = self.parse::<SocketAddr>() {
+                return one(address);
+            }
+            let parts = self.rsplit_once(':');
+            let Some((host, port)) =
+                parts.and_then(|(host, port)| Some((host, port.parse().ok()?)))
+            else {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("{self:?} is no address: expected HOST:PORT, such as 127.0.0.1:8080"),
+                ));
+            };
+            (host, port).addresses()
+        }
+    }
+
+    impl Target for String {
+        fn addresses(&self) -> io::Result<Addresses> {
+            self.as_str().addresses()
+        }
+    }
+
+    impl Target for [SocketAddr] {
+        fn addresses(&self) -> io::Result<Addresses> {
+            Ok(Addresses::Known(self.to_vec()))
+        }
+    }
+
+    impl<const N: usize> Target for [SocketAddr; N] {
+        fn addresses(&self) -> io::Result<Addresses> {
+            self.as_slice().addresses()
+        }
+    }
+
+    impl Target for Vec<SocketAddr> {
+        fn addresses(&self) -> io::Result<Addresses> {
+            self.as_slice().addresses()
+        }
+    }
+
+    impl<T: Target + ?Sized> Target for &T {
+        fn addresses(&self) -> io::Result<Addresses> {
+            (**self).addresses()
+        }
+    }
+}

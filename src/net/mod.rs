@@ -1,0 +1,13 @@
+//! TCP.
+
+mod addresses;
+mod tcp_halves;
+mod tcp_listener;
+mod tcp_stream;
+
+pub use self::{
+    addresses::ToSocketAddrs,
+    tcp_halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf},
+    tcp_listener::{Accept, Incoming, ListenOptions, TcpListener},
+    tcp_stream::TcpStream,
+};

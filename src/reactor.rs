@@ -1,0 +1,309 @@
+//! Which descriptors are ready, and who waits for them.
+//!
+//! A thin layer over `mio::Poll`: a slab of registered descriptors, each with the readiness of its
+//! two directions as far as it is known, and the wakers of those who wait. A descriptor is
+//! registered once, edge-triggered, for both directions. It knows neither sockets nor tasks: others
+//! do the reading and tell it what they found out.
+//!
+//! Invariant: a direction that is not ready will get an event when it becomes so. The kernel
+//! promises an edge for whatever happens after an operation would have blocked, or came back short
+//! on a stream; events that are fetched later than that happened later, because one thread does
+//! both. What has already been said and cannot be said again (the peer's end of file) is remembered
+//! in `closed`.
+
+use std::{
+    io,
+    os::fd::{BorrowedFd, RawFd},
+    task::Waker,
+    time::Duration,
+};
+
+use mio::{Events, Interest, Token, unix::SourceFd};
+use slab::Slab;
+
+/// How many events are fetched from the kernel at once.
+const EVENTS: usize = 1024;
+
+/// The token of the doorbell; no slot reaches it.
+const DOORBELL: Token = Token(usize::MAX);
+
+/// Names a registered descriptor. Plain data; a stale key finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    slot: u32,
+    generation: u32,
+}
+
+impl Key {
+    /// The generation rides in the upper half, so that an event that was fetched before its
+    /// descriptor went away is not taken for the slot's next one.
+    fn token(self) -> Token {
+        Token(((self.generation as usize) << GENERATION_SHIFT) | self.slot as usize)
+    }
+
+    fn from_token(token: Token) -> Self {
+        let slot = token.0 & ((1 << GENERATION_SHIFT) - 1);
+        Self { slot: slot as u32, generation: (token.0 >> GENERATION_SHIFT) as u32 }
+    }
+}
+
+const GENERATION_SHIFT: u32 = usize::BITS / 2;
+const GENERATION_MASK: u32 = (usize::MAX >> GENERATION_SHIFT) as u32 >> 1;
+
+/// The two things one can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Reading, accepting.
+    Read,
+    /// Writing, connecting.
+    Write,
+}
+
+/// Names one who waits, so that it can take its waker back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(u32);
+
+impl Ticket {
+    /// The one place of those who cannot take their waker back, because they come through a
+    /// trait's `poll_` method: the last of them is woken.
+    pub(crate) const SHARED: Self = Self(0);
+}
+
+/// A descriptor and what is known about it.
+#[derive(Debug)]
+struct Source {
+    fd: RawFd,
+    generation: u32,
+    read: Side,
+    write: Side,
+}
+
+/// One direction of a descriptor.
+#[derive(Debug, Default)]
+struct Side {
+    /// The kernel may say yes. Set by an event, cleared when it said no.
+    ready: bool,
+    /// Nothing will be announced any more: the peer closed, or the socket failed. Set by an event,
+    /// cleared only when an operation would block all the same.
+    closed: bool,
+    /// Whom to tell; there is rarely more than one.
+    first: Option<(Ticket, Waker)>,
+    #[allow(clippy::box_collection, reason = "one word for what is nearly always empty")]
+    more: Option<Box<Vec<(Ticket, Waker)>>>,
+}
+
+impl Side {
+    fn waiters(&mut self) -> impl Iterator<Item = &mut (Ticket, Waker)> {
+        self.first.iter_mut().chain(self.more.iter_mut().flat_map(|more| more.iter_mut()))
+    }
+
+    /// Leaves a waker under a ticket; gives back the one that was there.
+    fn put(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+        if let Some((_, old)) = self.waiters().find(|(other, _)| *other == ticket) {
+            return Some(std::mem::replace(old, waker));
+        }
+        if self.first.is_none() {
+            self.first = Some((ticket, waker));
+        } else {
+            self.more.get_or_insert_default().push((ticket, waker));
+        }
+        None
+    }
+
+    fn remove(&mut self, ticket: Ticket) -> Option<Waker> {
+        if self.first.as_ref().is_some_and(|(other, _)| *other == ticket) {
+            return self.first.take().map(|(_, waker)| waker);
+        }
+        let more = self.more.as_mut()?;
+        let place = more.iter().position(|(other, _)| *other == ticket)?;
+        Some(more.swap_remove(place).1)
+    }
+
+    fn take_all(&mut self, woken: &mut Vec<Waker>) {
+        woken.extend(self.first.take().map(|(_, waker)| waker));
+        if let Some(more) = self.more.take() {
+            woken.extend(more.into_iter().map(|(_, waker)| waker));
+        }
+    }
+}
+
+/// The descriptors of one event loop.
+#[derive(Debug)]
+pub(crate) struct Reactor {
+    poll: mio::Poll,
+    events: Events,
+    sources: Slab<Source>,
+    next_generation: u32,
+    next_ticket: u32,
+}
+
+impl Reactor {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            poll: mio::Poll::new()?,
+            events: Events::with_capacity(EVENTS),
+            sources: Slab::new(),
+            next_generation: 0,
+            next_ticket: 1,
+        })
+    }
+
+    /// A bell that ends `wait` from any thread.
+    pub(crate) fn doorbell(&self) -> io::Result<mio::Waker> {
+        mio::Waker::new(self.poll.registry(), DOORBELL)
+    }
+
+    /// Starts to watch a descriptor, whose owner keeps it open until it calls `forget` or
+    /// `deregister`.
+    pub(crate) fn register(&mut self, fd: BorrowedFd<'_>) -> io::Result<Key> {
+        use std::os::fd::AsRawFd as _;
+        let fd = fd.as_raw_fd();
+        self.next_generation = self.next_generation.wrapping_add(1) & GENERATION_MASK;
+        let generation = self.next_generation;
+        let source = Source { fd, generation, read: Side::default(), write: Side::default() };
+        let slot = self.sources.insert(source);
+        let key = Key { slot: slot as u32, generation };
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.poll.registry();
+        let mut registered = registry.register(&mut SourceFd(&fd), key.token(), both);
+        if registered.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+            // The same open file was registered under this number by an owner who has closed it
+            // while a duplicate kept the file open: that registration is nobody's.
+            registered = registry.reregister(&mut SourceFd(&fd), key.token(), both);
+        }
+        match registered {
+            Ok(()) => Ok(key),
+            Err(error) => {
+                self.sources.remove(slot);
+                Err(error)
+            }
+        }
+    }
+
+    /// Stops watching a descriptor that its owner is about to close, which tells the kernel by
+    /// itself. Gives back the wakers of those who still waited.
+    pub(crate) fn forget(&mut self, key: Key) -> Vec<Waker> {
+        let mut woken = Vec::new();
+        if self.source(key).is_some() {
+            let mut source = self.sources.remove(key.slot as usize);
+            source.read.take_all(&mut woken);
+            source.write.take_all(&mut woken);
+        }
+        woken
+    }
+
+    /// Stops watching a descriptor that stays open.
+    pub(crate) fn deregister(&mut self, key: Key) -> io::Result<Vec<Waker>> {
+        if let Some(fd) = self.source(key).map(|source| source.fd) {
+            self.poll.registry().deregister(&mut SourceFd(&fd))?;
+        }
+        Ok(self.forget(key))
+    }
+
+    /// Whether it is worth trying.
+    pub(crate) fn is_ready(&mut self, key: Key, direction: Direction) -> bool {
+        self.side(key, direction).is_none_or(|side| side.ready)
+    }
+
+    /// The kernel said that the operation would block.
+    pub(crate) fn would_block(&mut self, key: Key, direction: Direction) {
+        if let Some(side) = self.side(key, direction) {
+            side.ready = false;
+            side.closed = false;
+        }
+    }
+
+    /// A stream gave or took less than was asked for, so the next operation would block, unless
+    /// the end of the stream is all that is left.
+    pub(crate) fn came_short(&mut self, key: Key, direction: Direction) {
+        if let Some(side) = self.side(key, direction) {
+            side.ready = side.closed;
+        }
+    }
+
+    /// Leaves a waker for the next event; `None` asks for a new ticket. Gives back the ticket and
+    /// the waker that was there before.
+    pub(crate) fn wait_for(
+        &mut self,
+        key: Key,
+        direction: Direction,
+        ticket: Option<Ticket>,
+        waker: Waker,
+    ) -> (Ticket, Option<Waker>) {
+        let ticket = ticket.unwrap_or_else(|| {
+            let ticket = Ticket(self.next_ticket);
+            self.next_ticket = self.next_ticket.checked_add(1).unwrap_or(1);
+            ticket
+        });
+        match self.side(key, direction) {
+            Some(side) => (ticket, side.put(ticket, waker)),
+            None => (ticket, Some(waker)),
+        }
+    }
+
+    /// Takes back the waker of one who waits no more.
+    pub(crate) fn cancel_wait(
+        &mut self,
+        key: Key,
+        direction: Direction,
+        ticket: Ticket,
+    ) -> Option<Waker> {
+        self.side(key, direction)?.remove(ticket)
+    }
+
+    /// Sleeps until there is an event or `timeout` has passed (`None`: for ever), and collects the
+    /// wakers of those whose descriptors became ready.
+    pub(crate) fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        woken: &mut Vec<Waker>,
+    ) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            // A signal: the loop goes round once and sleeps again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        for event in &self.events {
+            if event.token() == DOORBELL {
+                continue;
+            }
+            let key = Key::from_token(event.token());
+            let Some(source) = self.sources.get_mut(key.slot as usize) else {
+                continue;
+            };
+            if source.generation != key.generation {
+                continue;
+            }
+            let failed = event.is_error();
+            if event.is_readable() || event.is_read_closed() || failed {
+                source.read.ready = true;
+                source.read.closed |= event.is_read_closed() || failed;
+                source.read.take_all(woken);
+            }
+            if event.is_writable() || event.is_write_closed() || failed {
+                source.write.ready = true;
+                source.write.closed |= event.is_write_closed() || failed;
+                source.write.take_all(woken);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many descriptors are watched.
+    pub(crate) fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    fn source(&mut self, key: Key) -> Option<&mut Source> {
+        let source = self.sources.get_mut(key.slot as usize)?;
+        (source.generation == key.generation).then_some(source)
+    }
+
+    fn side(&mut self, key: Key, direction: Direction) -> Option<&mut Side> {
+        let source = self.source(key)?;
+        Some(match direction {
+            Direction::Read => &mut source.read,
+            Direction::Write => &mut source.write,
+        })
+    }
+}

@@ -1,0 +1,194 @@
+//! Waiting for a task.
+
+use std::{
+    cell::Cell,
+    fmt,
+    pin::Pin,
+    ptr,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::AbortHandle;
+use crate::{
+    event_loop,
+    executor::{Id, JoinError, TaskKey},
+};
+
+/// Waits for a task and gives its output.
+///
+/// A future of `Result<T, JoinError>`: the error says whether the task was aborted or panicked.
+/// Dropping the handle *detaches* the task: it runs on, and its output is dropped when it ends (a
+/// panic is reported, see [`on_unobserved_panic`]).
+///
+/// A handle is plain data and may be sent to other threads; there it can only abort and be
+/// dropped. The loop may end before the handle: then it gives an error.
+///
+/// # Panics
+///
+/// When polled after it gave its output, and when polled by anything but the tasks of the loop
+/// that its task is on.
+///
+/// # Cancel safety
+///
+/// It may be polled by reference and given up at any time: the output stays in the task.
+///
+/// # Examples
+///
+/// ```
+/// greenloop::run(async {
+///     let task = greenloop::spawn(async { 1 + 1 });
+///     assert_eq!(task.await.unwrap(), 2);
+///
+///     let task = greenloop::spawn(async { panic!("oh") });
+///     assert!(task.await.unwrap_err().is_panic());
+/// });
+/// ```
+///
+/// [`on_unobserved_panic`]: crate::event_loop::Builder::on_unobserved_panic
+#[doc(alias = "Greenlet")]
+#[doc(alias = "Task")]
+pub struct JoinHandle<T> {
+    key: TaskKey<T>,
+}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn new(key: TaskKey<T>) -> Self {
+        Self { key }
+    }
+
+    /// Ends the task: its future is dropped, with all that it holds.
+    ///
+    /// On the loop's thread that has happened when this returns, unless the task is the one that is
+    /// running, or a destructor run by an abort has called this: then it happens as soon as
+    /// the poll, or the destructor, is over. From other threads the loop is asked to do it. A task
+    /// that has ended is left alone, and one that finishes in the poll that is running keeps
+    /// its output.
+    #[doc(alias = "kill")]
+    #[doc(alias = "cancel")]
+    pub fn abort(&self) {
+        self.abort_handle().abort();
+    }
+
+    /// Ends the task and waits until its destructors have run.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError::is_cancelled`], or the panic of a destructor. `Ok` is the output of a task that
+    /// had ended before.
+    #[doc(alias = "kill")]
+    pub async fn abort_and_wait(self) -> Result<T, JoinError> {
+        self.abort();
+        self.await
+    }
+
+    /// Returns whether the task has ended.
+    ///
+    /// # Panics
+    ///
+    /// On a thread that does not run the task's loop, while that loop is alive.
+    #[doc(alias = "ready")]
+    #[doc(alias = "dead")]
+    #[doc(alias = "done")]
+    #[must_use]
+    #[track_caller]
+    pub fn is_finished(&self) -> bool {
+        self.abort_handle().is_finished()
+    }
+
+    /// Returns the id of the task.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.key.id()
+    }
+
+    /// Returns the name that the task was given by [`Builder::name`](super::Builder::name); on the
+    /// thread that runs its loop, and `None` elsewhere.
+    #[must_use]
+    pub fn name(&self) -> Option<Arc<str>> {
+        let key = self.key;
+        event_loop::with_loop(key.loop_id(), |core| core.executor.name(key.untyped())).flatten()
+    }
+
+    /// Returns a handle that can abort the task, and does not detach it when dropped.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle::new(self.key.untyped())
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let key = self.key;
+        let polled = event_loop::with_loop(key.loop_id(), |core| {
+            if core.executor.poll_budget(cx).is_pending() {
+                return Some(Poll::Pending);
+            }
+            let polled = core.executor.poll_join(key, cx);
+            if matches!(polled, Some(Poll::Ready(_))) {
+                core.executor.spend_budget();
+            }
+            polled
+        });
+        match polled {
+            Some(Some(polled)) => polled,
+            Some(None) => {
+                panic!("the JoinHandle of task {} was polled after it was done", key.id())
+            }
+            None => without_loop(key),
+        }
+    }
+}
+
+/// A handle was polled where its loop is not running.
+#[cold]
+fn without_loop<T>(key: TaskKey<T>) -> Poll<Result<T, JoinError>> {
+    assert!(
+        !event_loop::is_alive(key.loop_id()),
+        "the JoinHandle of task {} was polled outside of its event loop: await it in a task of \
+         that loop, or spawn through greenloop::Handle for a handle that works anywhere",
+        key.id(),
+    );
+    Poll::Ready(Err(JoinError::cancelled(key.id(), None)))
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        let key = self.key.untyped();
+        let aborts = ABORTING.get().is_some_and(|(address, size)| {
+            ptr::eq(address, ptr::from_ref(self).cast()) && size == size_of::<Self>()
+        });
+        event_loop::run_or_post(key.loop_id(), move |core| {
+            if aborts {
+                core.executor.abort(key);
+            }
+            core.executor.detach(key);
+        });
+    }
+}
+
+std::thread_local! {
+    /// Address and size of a future that is being dropped in order to cancel it.
+    static ABORTING: Cell<Option<(*const (), usize)>> = const { Cell::new(None) };
+}
+
+/// Drops a future, and if it is a `JoinHandle` itself (not something that holds one), aborts its
+/// task. So `try_join_all`, which takes both, cancels both.
+pub(super) fn drop_aborting<F>(future: Pin<Box<F>>) {
+    let outer = ABORTING.replace(Some((ptr::from_ref(&*future).cast(), size_of::<F>())));
+    drop(future);
+    ABORTING.set(outer);
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("id", &self.id()).finish()
+    }
+}
+
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<JoinHandle<*const ()>>();
+};

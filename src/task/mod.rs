@@ -1,0 +1,91 @@
+//! Tasks: futures that run side by side on the loop's thread.
+//!
+//! [`spawn`] starts one and gives a [`JoinHandle`]; [`join_all`], [`try_join_all`] and the macros
+//! [`join!`](crate::join), [`try_join!`](crate::try_join) and [`select!`](crate::select) wait for
+//! several.
+
+mod abort_handle;
+mod builder;
+mod join_all;
+mod join_handle;
+#[doc(hidden)]
+pub mod join_macros;
+#[doc(hidden)]
+pub mod select_macro;
+mod wake_set;
+mod yield_now;
+
+pub use self::{
+    abort_handle::AbortHandle,
+    builder::Builder,
+    join_all::{JoinAll, TryJoinAll, join_all, try_join_all},
+    join_handle::JoinHandle,
+    yield_now::{YieldNow, yield_now},
+};
+pub use crate::executor::{Id, JoinError};
+use crate::{event_loop, executor::SpawnOptions};
+
+/// Starts a future as a task of its own on the loop that this thread is running.
+///
+/// The task goes to the end of the queue of those that are ready; it is not polled before this
+/// returns. It need not be `Send`: it stays on this thread. It ends when the future does, when it
+/// is [aborted](JoinHandle::abort), when it panics, or with its loop.
+///
+/// # Panics
+///
+/// Outside of a loop.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// greenloop::run(async {
+///     let shared = Rc::new(20);
+///     let task = greenloop::spawn({
+///         let shared = Rc::clone(&shared);
+///         async move { *shared + 1 }
+///     });
+///     assert_eq!(task.await.unwrap(), 21);
+/// });
+/// ```
+#[doc(alias = "create_task")]
+#[doc(alias = "ensure_future")]
+#[doc(alias = "spawn_local")]
+#[doc(alias = "gevent.spawn")]
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_with(future, SpawnOptions::plain())
+}
+
+#[track_caller]
+fn spawn_with<F>(future: F, options: SpawnOptions) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    match event_loop::with(|core| core.executor.spawn(future, options)) {
+        Some(key) => JoinHandle::new(key),
+        None => panic!("greenloop::spawn {}", event_loop::NEEDS_LOOP),
+    }
+}
+
+/// Returns the id of the task that is running, or `None` outside of a loop.
+///
+/// # Examples
+///
+/// ```
+/// greenloop::run(async {
+///     let task = greenloop::spawn(async { greenloop::task::try_id() });
+///     let id = task.id();
+///     assert_eq!(task.await.unwrap(), Some(id));
+/// });
+/// ```
+#[must_use]
+pub fn try_id() -> Option<Id> {
+    event_loop::with(|core| core.executor.current()).flatten()
+}

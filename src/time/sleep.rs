@@ -1,0 +1,212 @@
+//! Waiting until a moment has come.
+
+use std::{
+    num::NonZeroU64,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    event_loop::{self, Core},
+    timers::TimerKey,
+};
+
+/// Waits until `duration` has passed, letting other tasks run.
+///
+/// May finish late when the loop is busy, never early. [`Duration::ZERO`] finishes at once,
+/// [`Duration::MAX`] never.
+///
+/// # Panics
+///
+/// When polled outside an event loop, or by another one than the first time.
+///
+/// # Cancel safety
+///
+/// Dropping the future forgets the deadline and nothing else.
+///
+/// # Examples
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// greenloop::run(async {
+///     let start = Instant::now();
+///     greenloop::sleep(Duration::from_millis(5)).await;
+///     assert!(start.elapsed() >= Duration::from_millis(5));
+/// });
+/// ```
+#[doc(alias = "gevent.sleep")]
+#[doc(alias = "asyncio.sleep")]
+pub fn sleep(duration: Duration) -> Sleep {
+    Sleep::new(Instant::now().checked_add(duration))
+}
+
+/// Waits until `deadline` has passed; at once, if it has.
+///
+/// The rest is as for [`sleep`].
+///
+/// # Panics
+///
+/// When polled outside an event loop, or by another one than the first time.
+///
+/// # Examples
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// greenloop::run(async {
+///     let deadline = Instant::now() + Duration::from_millis(5);
+///     greenloop::time::sleep_until(deadline).await;
+///     assert!(Instant::now() >= deadline);
+/// });
+/// ```
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep::new(Some(deadline))
+}
+
+/// The future of [`sleep`] and [`sleep_until`].
+///
+/// It is `Unpin`, and can be [`reset`](Self::reset) and waited for again and again. A timer is armed
+/// by the first poll.
+#[derive(Debug)]
+#[must_use = "a future does nothing unless awaited"]
+pub struct Sleep {
+    /// `None` lies beyond what an `Instant` can say: never.
+    deadline: Option<Instant>,
+    /// The timer, from the first poll until the deadline was seen to have passed.
+    timer: Option<(NonZeroU64, TimerKey)>,
+}
+
+/// When a deadline is so much later than the time that was read last, it cannot have passed in the
+/// meantime but for a task that has kept the loop for that long; then the timer fires in the
+/// next turn.
+const NEAR: u64 = 16_000_000;
+
+impl Sleep {
+    fn new(deadline: Option<Instant>) -> Self {
+        Self { deadline, timer: None }
+    }
+
+    /// Returns the moment that is waited for; `None` if it lies too far in the future for an
+    /// `Instant`.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Returns whether the deadline has passed.
+    #[must_use]
+    pub fn is_elapsed(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    /// Sets another deadline, also when the old one has passed: then the future can be awaited
+    /// again. The task that waits is woken at the new time only.
+    ///
+    /// To a later time this costs next to nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// greenloop::run(async {
+    ///     let start = Instant::now();
+    ///     let mut sleep = greenloop::sleep(Duration::from_secs(3600));
+    ///     sleep.reset(start + Duration::from_millis(1));
+    ///     (&mut sleep).await;
+    ///     assert!(start.elapsed() >= Duration::from_millis(1));
+    /// });
+    /// ```
+    pub fn reset(&mut self, deadline: Instant) {
+        self.set(Some(deadline));
+    }
+
+    /// As `reset`; `None` is never.
+    pub(super) fn set(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+        let (Some((id, key)), Some(deadline)) = (self.timer, deadline) else {
+            self.disarm();
+            return;
+        };
+        let moved = event_loop::with_loop(id, |core| {
+            core.timers.borrow_mut().move_to(key, core.clock.nanos(deadline))
+        });
+        if moved != Some(true) {
+            // Fired, or out of reach here: the next poll arms another.
+            self.disarm();
+        }
+    }
+
+    fn disarm(&mut self) {
+        if let Some((id, key)) = self.timer.take() {
+            event_loop::run_or_post(id, move |core| {
+                let waker = core.timers.borrow_mut().cancel(key);
+                drop(waker);
+            });
+        }
+    }
+
+    fn poll_armed(&self, core: &Core, key: TimerKey, waker: &Waker) -> Poll<()> {
+        let timers = core.timers.borrow();
+        if !timers.is_armed(key) {
+            return Poll::Ready(());
+        }
+        if !timers.would_wake(key, waker) {
+            drop(timers);
+            // A stranger's waker may run anything when it is cloned or dropped.
+            let waker = waker.clone();
+            let old = core.timers.borrow_mut().set_waker(key, waker);
+            drop(old);
+        }
+        Poll::Pending
+    }
+
+    fn poll_first(&mut self, core: &Core, deadline: Instant, waker: &Waker) -> Poll<()> {
+        let deadline = core.clock.nanos(deadline);
+        let latest = core.clock.latest();
+        if deadline <= latest || (deadline - latest < NEAR && deadline <= core.clock.refresh()) {
+            return Poll::Ready(());
+        }
+        let waker = waker.clone();
+        let key = core.timers.borrow_mut().arm(deadline, waker);
+        self.timer = Some((core.id, key));
+        Poll::Pending
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = event_loop::with(|core| {
+            if core.executor.poll_budget(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let polled = match (self.timer, self.deadline) {
+                (Some((id, key)), _) if id == core.id => self.poll_armed(core, key, cx.waker()),
+                (Some(_), _) => panic!("a Sleep was polled by another event loop than before"),
+                (None, Some(deadline)) => self.poll_first(core, deadline, cx.waker()),
+                (None, None) => Poll::Pending,
+            };
+            if polled.is_ready() {
+                self.timer = None;
+                core.executor.spend_budget();
+            }
+            polled
+        });
+        match polled {
+            Some(polled) => polled,
+            None => panic!("a Sleep {}", event_loop::NEEDS_LOOP),
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.disarm();
+    }
+}
+
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync + Unpin>() {}
+    is_send_and_sync::<Sleep>();
+};
