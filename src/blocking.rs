@@ -1,8 +1,8 @@
-//! A pool of threads for what blocks: [`spawn_blocking`], and the lookup of names.
+//! A pool of threads for what blocks: closures of `spawn_blocking`, and the lookup of names.
 //!
 //! One pool serves the process, whatever the number of loops. A thread is started when a closure
-//! finds none idle, up to [`MAX_THREADS`]; beyond that closures wait in line. An idle thread ends
-//! after [`KEEP_ALIVE`]. Nobody ever waits for a thread: a closure that never returns keeps its own
+//! finds none idle, up to `MAX_THREADS`; beyond that closures wait in line. An idle thread ends
+//! after `KEEP_ALIVE`. Nobody ever waits for a thread: a closure that never returns keeps its own
 //! thread and no loop.
 //!
 //! A forked child has none of its parent's threads, and makes a pool of its own.
@@ -17,64 +17,18 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    event_loop::{self, process_generation},
-    executor::{SpawnOptions, wake},
-    task::JoinHandle,
-};
+use crate::{event_loop::process_generation, executor::wake};
 
 /// How many threads there are at most; tokio's figure.
-pub const MAX_THREADS: usize = 512;
+const MAX_THREADS: usize = 512;
 
 /// How long a thread without work stays; tokio's figure.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// Runs a closure that blocks on a thread of its own, and lets the loop go on meanwhile.
+/// Runs a closure on a thread of the pool; it is in line when this returns. The future works on any
+/// runtime; dropping it takes back a closure that has not started.
 ///
-/// For blocking system calls and long computations. The threads come from a pool of at most
-/// [`MAX_THREADS`]; when all are busy, closures wait in line.
-///
-/// Aborting the task, or ending its loop, takes back a closure that has not started. One that has
-/// runs to its end, but nobody waits for it: neither the loop's end nor the program's.
-///
-/// # Errors
-///
-/// The handle's error carries the panic of the closure.
-///
-/// # Panics
-///
-/// Outside of a loop. If no thread can be started at all, the task panics and says so.
-///
-/// # Examples
-///
-/// ```
-/// # use std::{thread, time::Duration};
-/// greenloop::run(async {
-///     let slow = greenloop::spawn_blocking(|| {
-///         thread::sleep(Duration::from_millis(5));
-///         7
-///     });
-///     assert_eq!(slow.await.unwrap(), 7);
-/// });
-/// ```
-#[doc(alias = "run_in_executor")]
-#[doc(alias = "to_thread")]
-#[doc(alias = "unblock")]
-#[track_caller]
-pub fn spawn_blocking<F, T>(closure: F) -> JoinHandle<T>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    let options = SpawnOptions::plain();
-    let spawned = event_loop::with(|core| core.executor.spawn(run(closure), options));
-    match spawned {
-        Some(key) => JoinHandle::new(key),
-        None => panic!("greenloop::spawn_blocking {}", event_loop::NEEDS_LOOP),
-    }
-}
-
-/// As [`spawn_blocking`], without a task and for any runtime; the closure starts with the call.
+/// The future panics with the panic of the closure, or when no thread can be started at all.
 pub(crate) fn run<F, T>(closure: F) -> impl Future<Output = T>
 where
     F: FnOnce() -> T + Send + 'static,

@@ -1,9 +1,71 @@
-//! placeholder
+//! An event loop for one thread: async tasks, timers and sockets, at the speed of the machine.
+//!
+//! ```no_run
+//! use greenloop::net::TcpListener;
+//!
+//! fn main() -> std::io::Result<()> {
+//!     greenloop::run(async {
+//!         let listener = TcpListener::bind("127.0.0.1:8080").await?;
+//!         loop {
+//!             let (stream, _peer) = listener.accept().await?;
+//!             greenloop::spawn(async move {
+//!                 let mut buffer = [0; 4096];
+//!                 while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+//!                     if stream.write_all(&buffer[..count]).await.is_err() {
+//!                         break;
+//!                     }
+//!                 }
+//!             });
+//!         }
+//!     })
+//! }
+//! ```
+//!
+//! # Where things are
+//!
+//! | to | there is |
+//! |---|---|
+//! | run a program | [`run`], [`EventLoop`] |
+//! | start something beside | [`spawn`], [`task::Builder`], [`spawn_blocking`] |
+//! | wait for several things | [`join_all`], [`task::try_join_all`], [`join!`], [`try_join!`], [`select!`] |
+//! | wait for a time, or not longer | [`sleep`], [`timeout`], [`time::interval`] |
+//! | let others have a turn | [`yield_now`] |
+//! | talk over the network | [`net`] |
+//! | be told of Ctrl-C | [`signal::ctrl_c`] |
+//! | reach a loop from other threads | [`Handle`] |
+//! | see what a loop does | [`statistics`] |
+//!
+//! # How it behaves
+//!
+//! **One thread.** Tasks stay on the thread that spawned them and need not be `Send`. What they
+//! hold on to (sockets, timers, handles) is plain data that finds its loop when it is used, so it
+//! *is* `Send` and `Sync` for the sake of other crates' bounds. Used on a thread that does not run its
+//! loop, a fallible call gives an [`io::Error`](std::io::Error) and any other panics, and both say
+//! what to do.
+//!
+//! **Any waker.** The wakers of tasks may be cloned, dropped and woken on every thread, also after
+//! the loop is gone. So whatever needs no runtime of its own works here: channels, locks, streams.
+//! Sockets implement the traits of [`futures_io`].
+//!
+//! **Fair.** At most 64 polls after the last look, the loop looks at the kernel and the clock again.
+//! A task that could go on for ever, because its sockets are always ready, is made to wait its turn
+//! after 128 operations. [`yield_now`] goes to the end of the queue.
+//!
+//! **Nothing disappears.** A panic ends its own task and is found in the task's [`JoinHandle`]; if
+//! that was dropped it is reported, to standard error or to
+//! [a hook](event_loop::Builder::on_unobserved_panic). When a loop ends, the futures of all its
+//! tasks are dropped, on its thread.
+//!
+//! [`JoinHandle`]: task::JoinHandle
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(greenloop_loom, allow(dead_code, unreachable_pub, reason = "only the models run"))]
 
 #[cfg(not(unix))]
 compile_error!("greenloop runs on Linux and other Unix systems; Windows is not supported yet");
 
+// The layers, from the bottom up: a module imports from those above it only. `tests/layers.rs`
+// holds them to it. A build for loom has the part that other threads reach, and nothing else.
 mod executor;
 #[cfg(not(greenloop_loom))]
 mod reactor;
@@ -11,13 +73,15 @@ mod reactor;
 mod timers;
 
 #[cfg(not(greenloop_loom))]
-pub mod blocking;
-#[cfg(not(greenloop_loom))]
 pub mod event_loop;
+
 #[cfg(not(greenloop_loom))]
-pub mod task;
+mod blocking;
 #[cfg(not(greenloop_loom))]
 pub mod time;
+
+#[cfg(not(greenloop_loom))]
+pub mod task;
 
 #[cfg(not(greenloop_loom))]
 mod io;
@@ -25,10 +89,14 @@ mod io;
 pub mod net;
 #[cfg(not(greenloop_loom))]
 pub mod signal;
+
 #[cfg(not(greenloop_loom))]
 pub use self::{
-    blocking::spawn_blocking,
     event_loop::{EventLoop, Handle, run, statistics},
-    task::{join_all, spawn, yield_now},
+    task::{join_all, spawn, spawn_blocking, yield_now},
     time::{sleep, timeout},
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

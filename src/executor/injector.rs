@@ -105,7 +105,8 @@ impl Injector {
 
     /// Announces that the loop goes to sleep; `false` if it must not, because there is mail.
     pub(crate) fn prepare_to_sleep(&self) -> bool {
-        self.asleep.store(true, Ordering::Relaxed);
+        // A swap, as in `ring`: so each change of the flag comes after a definite other one.
+        self.asleep.swap(true, Ordering::Relaxed);
         // Pairs with the fence in `ring`: either the stranger sees `asleep`, or we see its mail.
         fence(Ordering::SeqCst);
         if self.has_mail() {

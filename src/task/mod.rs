@@ -12,6 +12,7 @@ mod join_handle;
 pub mod join_macros;
 #[doc(hidden)]
 pub mod select_macro;
+mod spawn_blocking;
 mod wake_set;
 mod yield_now;
 
@@ -20,6 +21,7 @@ pub use self::{
     builder::Builder,
     join_all::{JoinAll, TryJoinAll, join_all, try_join_all},
     join_handle::JoinHandle,
+    spawn_blocking::spawn_blocking,
     yield_now::{YieldNow, yield_now},
 };
 pub use crate::executor::{Id, JoinError};
