@@ -73,6 +73,7 @@ impl Core {
 
     /// Turns until the root task is done.
     pub(super) fn run_root(&self) {
+        self.refuse_forked();
         while !self.executor.root_done() {
             if self.poll_tasks(|| self.executor.root_done()) {
                 break;
@@ -83,6 +84,7 @@ impl Core {
 
     /// Turns until somebody stops the loop.
     pub(super) fn run_until_stopped(&self) {
+        self.refuse_forked();
         loop {
             self.poll_tasks(|| false);
             if self.stopped.replace(false) {
@@ -114,11 +116,7 @@ impl Core {
     /// task is ready.
     fn look_outside(&self) {
         self.turns.set(self.turns.get() + 1);
-        assert!(
-            fork::generation_unchecked() == self.fork_generation,
-            "this event loop was made before a fork and belongs to the parent process: \
-             make a new one in the child",
-        );
+        self.refuse_forked();
         self.take_in_mail();
         let mut woken = self.woken.take();
         if let Err(error) = self.sleep(&mut woken) {
@@ -133,6 +131,15 @@ impl Core {
             wake(waker);
         }
         self.woken.set(woken);
+    }
+
+    /// Panics in a child of the process that made the loop.
+    fn refuse_forked(&self) {
+        assert!(
+            fork::generation_unchecked() == self.fork_generation,
+            "this event loop was made before a fork and belongs to the parent process: \
+             make a new one in the child",
+        );
     }
 
     fn take_in_mail(&self) {

@@ -76,11 +76,23 @@ impl<T> TaskKey<T> {
         self.id
     }
 
+    /// Makes this the name of no task: its output was taken.
+    pub(crate) fn spend(&mut self) {
+        self.slot = SPENT;
+    }
+
+    pub(crate) fn is_spent(&self) -> bool {
+        self.slot == SPENT
+    }
+
     /// The same task, its output forgotten.
     pub(crate) fn untyped(&self) -> TaskKey<()> {
         TaskKey { loop_id: self.loop_id, id: self.id, slot: self.slot, output: PhantomData }
     }
 }
+
+/// The slot of a spent key; `Executor::spawn` never gives it.
+const SPENT: u32 = u32::MAX;
 
 // By hand: the derives would ask it of `T`.
 impl<T> Clone for TaskKey<T> {
@@ -146,7 +158,7 @@ pub(crate) struct Executor {
     closing: Cell<bool>,
     report: Report,
     /// The task whose end the loop waits for, and whether it has come.
-    root: Cell<Option<Id>>,
+    root: Cell<Option<NonNull<Header>>>,
     root_done: Cell<bool>,
     polls: Cell<u64>,
     foreign_wakes: Cell<u64>,
@@ -219,6 +231,7 @@ impl Executor {
         let id = id.unwrap_or_else(|| self.ids.next());
         let slot = self.table.borrow_mut().insert(Entry { task, id });
         let slot = u32::try_from(slot).expect("tasks for 2^32 places do not fit into memory");
+        debug_assert!(slot != SPENT);
         header.slot.set(slot);
         self.queue.push(header);
         let key = TaskKey { loop_id: self.loop_id, id, slot, output: PhantomData };
@@ -407,7 +420,7 @@ impl Executor {
         // SAFETY: in the table until it is done.
         let header = unsafe { task.as_ref() };
         header.set(DONE | OUTPUT);
-        if self.root.get() == Some(self.id_of(header)) {
+        if self.root.get() == Some(task) {
             self.root_done.set(true);
         }
         if header.has(DETACHED) {
@@ -519,7 +532,7 @@ impl Executor {
     /// Makes a task the one whose end `root_done` tells.
     pub(crate) fn set_root(&self, root: Option<TaskKey<()>>) {
         self.root_done.set(root.is_some_and(|key| self.is_finished(key)));
-        self.root.set(root.map(|key| key.id));
+        self.root.set(root.and_then(|key| self.find(key)));
     }
 
     pub(crate) fn root_done(&self) -> bool {

@@ -120,7 +120,7 @@ impl<T> JoinHandle<T> {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let key = self.key;
         let polled = event_loop::with_loop(key.loop_id(), |core| {
             if core.executor.poll_budget(cx).is_pending() {
@@ -133,7 +133,11 @@ impl<T> Future for JoinHandle<T> {
             polled
         });
         match polled {
-            Some(Some(polled)) => polled,
+            Some(Some(Poll::Ready(output))) => {
+                self.key.spend();
+                Poll::Ready(output)
+            }
+            Some(Some(Poll::Pending)) => Poll::Pending,
             Some(None) => {
                 panic!("the JoinHandle of task {} was polled after it was done", key.id())
             }
@@ -156,6 +160,9 @@ fn without_loop<T>(key: TaskKey<T>) -> Poll<Result<T, JoinError>> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
+        if self.key.is_spent() {
+            return;
+        }
         let key = self.key.untyped();
         let aborts = ABORTING.get().is_some_and(|(address, size)| {
             ptr::eq(address, ptr::from_ref(self).cast()) && size == size_of::<Self>()
