@@ -101,8 +101,9 @@ fn a_dropped_lookup_is_forgotten() {
         assert_eq!(wakes.clones(), 1);
 
         drop(bind);
-        drop(busy);
 
+        assert_eq!(wakes.clones(), 0);
+        drop(busy);
         // What was submitted later is done later.
         TcpListener::bind("localhost:0").await.unwrap();
         assert_eq!(wakes.count(), 0);

@@ -212,13 +212,14 @@ fn a_period_of_zero_panics_at_the_callers_line() {
 #[test]
 fn a_dropped_tick_takes_nothing() {
     run(async {
-        let mut interval = interval(20 * MILLISECOND);
-        let first = interval.tick().await;
-
-        assert!(timeout(MILLISECOND, interval.tick()).await.is_err());
-        assert!(timeout(MILLISECOND, interval.tick()).await.is_err());
-
-        assert_eq!(interval.tick().await, first + 20 * MILLISECOND);
+        // A machine that is so slow that a tick is due already is given another chance.
+        loop {
+            let mut interval = interval(20 * MILLISECOND);
+            let first = interval.tick().await;
+            if poll_once(interval.tick()).is_pending() && poll_once(interval.tick()).is_pending() {
+                return assert_eq!(interval.tick().await, first + 20 * MILLISECOND);
+            }
+        }
     });
 }
 

@@ -1,6 +1,6 @@
 //! Hundreds of connections at once, on one thread.
 
-use std::{cell::Cell, io::Read as _, rc::Rc, sync::mpsc, thread, time::Duration};
+use std::{io::Read as _, thread, time::Duration};
 
 use greenloop::{
     net::{TcpListener, TcpStream},
@@ -102,32 +102,21 @@ fn more_sockets_than_one_look_can_fetch_become_ready_together_and_none_is_forgot
         return eprintln!("only {limit} descriptors are allowed here");
     }
     run(async {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let read = Rc::new(Cell::new(0));
-        let (go, may_go) = mpsc::channel::<()>();
-        // Accepts so that the clients get through, and hangs up on all of them at once.
-        let server = thread::spawn(move || {
-            let streams: Vec<_> = (0..SOCKETS).map(|_| listener.accept().unwrap()).collect();
-            may_go.recv().unwrap();
-            drop(streams);
-        });
-        let tasks: Vec<_> = (0..SOCKETS)
-            .map(|_| {
-                let read = Rc::clone(&read);
-                greenloop::spawn(async move {
-                    let stream = TcpStream::connect(address).await.unwrap();
-                    read.set(read.get() + 1);
-                    stream.read(&mut [0]).await.unwrap()
-                })
-            })
-            .collect();
-        while read.get() < SOCKETS || statistics().sockets < SOCKETS {
-            greenloop::sleep(Duration::from_millis(1)).await;
+        let mut servers = Vec::new();
+        let mut tasks = Vec::new();
+        for _ in 0..SOCKETS {
+            let client = TcpStream::connect(address).await.unwrap();
+            servers.push(listener.accept().await.unwrap());
+            tasks.push(greenloop::spawn(async move { client.read(&mut [0]).await.unwrap() }));
         }
+        drop(listener);
+        // All of them wait, and the kernel's first news about them is taken in.
+        greenloop::sleep(Duration::from_millis(1)).await;
+        assert_eq!(statistics().sockets, SOCKETS);
 
-        go.send(()).unwrap();
-        server.join().unwrap();
+        drop(servers);
 
         for task in tasks {
             assert_eq!(task.await.unwrap(), 0);

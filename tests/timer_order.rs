@@ -1,7 +1,7 @@
 //! Timers fire in the order of their deadlines, none of them early, however many there are.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     pin::pin,
     rc::Rc,
     thread,
@@ -21,45 +21,43 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 #[test]
 fn sleeps_that_are_due_together_end_in_the_order_of_their_deadlines() {
+    const SLEEPS: usize = 2000;
     run(async {
         let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
         let ended = Rc::new(RefCell::new(Vec::new()));
-        let start = Instant::now();
+        let polled = Rc::new(Cell::new(0));
+        let first = Instant::now() + 100 * MILLISECOND;
+        let last = first + 50 * MILLISECOND;
         let mut deadlines: Vec<_> =
-            (0..2000).map(|_| start + Duration::from_nanos(random.below(50_000_000))).collect();
+            (0..SLEEPS).map(|_| first + Duration::from_nanos(random.below(50_000_000))).collect();
         let tasks: Vec<_> = deadlines
             .iter()
             .map(|&deadline| {
-                let ended = Rc::clone(&ended);
+                let (ended, polled) = (Rc::clone(&ended), Rc::clone(&polled));
                 greenloop::spawn(async move {
+                    polled.set(polled.get() + 1);
                     sleep_until(deadline).await;
                     assert!(Instant::now() >= deadline);
                     ended.borrow_mut().push(deadline);
                 })
             })
             .collect();
-        // All arm their timers; those that are over by then would spoil the order.
-        while statistics().timers < 1000 {
+        while polled.get() < SLEEPS {
             greenloop::yield_now().await;
         }
         let armed = Instant::now();
-        for _ in 0..2000 {
-            greenloop::yield_now().await;
-        }
 
-        thread::sleep(60 * MILLISECOND);
+        thread::sleep(last.saturating_duration_since(armed));
         for task in tasks {
             task.await.unwrap();
         }
 
-        // Those that had passed before all were armed ended when they were polled first.
-        let ended: Vec<_> = ended.borrow().clone();
-        assert_eq!(ended.len(), deadlines.len());
-        let late = |deadline: &&Instant| **deadline > armed + 20 * MILLISECOND;
-        let ended: Vec<_> = ended.iter().filter(late).collect();
+        // On a slow machine some may have been over before all were armed.
+        let was_armed = |deadline: &Instant| *deadline > armed;
+        let ended: Vec<_> = ended.borrow().iter().copied().filter(was_armed).collect();
         deadlines.sort();
-        let expected: Vec<_> = deadlines.iter().filter(late).collect();
-        assert_eq!(ended, expected);
+        deadlines.retain(was_armed);
+        assert_eq!(ended, deadlines);
     });
 }
 
