@@ -27,29 +27,32 @@ mod run_queue;
 mod waker;
 
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     collections::VecDeque,
     marker::PhantomData,
     num::NonZeroU64,
     panic::{AssertUnwindSafe, Location, catch_unwind},
     ptr::NonNull,
+    rc::Rc,
     sync::Arc as StdArc,
     task::{Context, Poll, Waker},
 };
 
 use slab::Slab;
 
-pub use self::{id::Id, join_error::JoinError};
 pub(crate) use self::{
+    header::Payload,
     injector::{Doorbell, Injector, Job},
     waker::Entered,
 };
+pub use self::{id::Id, join_error::JoinError};
 /// Shares the injector; loom's while it models the executor.
 pub(crate) type InjectorArc<T> = primitives::Arc<T>;
 use self::{
     blocks::Blocks,
     header::{
-        ABORTED, Cold, DETACHED, DONE, Header, NO_JOINER, OUTPUT, Payload, QUEUED, RETIRED, RUNNING,
+        ABORTED, ASKS, Cold, DETACHED, DONE, Header, NO_JOINER, OUTPUT, QUEUED, RETIRED, RUNNING,
     },
     id::Ids,
     run_queue::RunQueue,
@@ -114,6 +117,10 @@ struct Entry {
     task: NonNull<Header>,
     id: Id,
 }
+
+/// The payload of the panic with which a task that was asked to end does so.
+#[derive(Debug)]
+pub(crate) struct Killed;
 
 /// What is called with the error of a panicked task that nobody can collect any more.
 pub(crate) type Report = Box<dyn Fn(&JoinError)>;
@@ -226,7 +233,7 @@ impl Executor {
         // SAFETY: just made.
         let header = unsafe { task.as_ref() };
         if name.is_some() {
-            header.cold.set(Some(Box::new(Cold { name })));
+            header.cold.set(Some(Box::new(Cold { name, ..Cold::default() })));
         }
         let id = id.unwrap_or_else(|| self.ids.next());
         let slot = self.table.borrow_mut().insert(Entry { task, id });
@@ -250,7 +257,13 @@ impl Executor {
         let task = self.find(key)?;
         // SAFETY: in the table.
         let header = unsafe { task.as_ref() };
+        if header.has(OUTPUT) && header.has(RUNNING) {
+            // One of its links, which look at the output, polls for it.
+            cx.waker().wake_by_ref();
+            return Some(Poll::Pending);
+        }
         if header.has(OUTPUT) {
+            self.call_links(task);
             // SAFETY: the flag is set, and the key was made for the output's type.
             let output = unsafe { cell::take_output(task) };
             self.retire(task);
@@ -287,7 +300,7 @@ impl Executor {
         let header = unsafe { task.as_ref() };
         header.set(DETACHED);
         let joiner = self.take_joiner(header);
-        if header.has(DONE) {
+        if header.has(DONE) && !header.has(RUNNING) {
             self.discard_output(task);
             self.retire(task);
         }
@@ -317,8 +330,11 @@ impl Executor {
         if header.has(DONE) {
             return;
         }
-        if header.has(RUNNING) {
+        if header.has(RUNNING | ASKS) {
             header.set(ABORTED);
+            if header.has(ASKS) {
+                waker::schedule(&self.queue, header);
+            }
             return;
         }
         if self.aborting.get() {
@@ -332,7 +348,7 @@ impl Executor {
             let Some(key) = next else { break };
             if let Some(task) = self.find(key) {
                 // SAFETY: in the table.
-                if !unsafe { task.as_ref() }.has(DONE | RUNNING) {
+                if !unsafe { task.as_ref() }.has(DONE | RUNNING | ASKS) {
                     self.cancel(task);
                 }
             }
@@ -375,7 +391,7 @@ impl Executor {
         self.current.set(outer);
         header.clear(RUNNING);
         match polled {
-            Poll::Pending if header.has(ABORTED) => self.cancel(task),
+            Poll::Pending if header.has(ABORTED) && !header.has(ASKS) => self.cancel(task),
             Poll::Pending => {}
             Poll::Ready(Ok(())) => self.finish(task),
             Poll::Ready(Err(payload)) => self.fail(task, payload),
@@ -409,7 +425,12 @@ impl Executor {
     fn fail(&self, task: NonNull<Header>, payload: Payload) {
         // SAFETY: in the table until it is done.
         let header = unsafe { task.as_ref() };
-        let error = JoinError::panicked(self.id_of(header), header.name(), payload);
+        let (id, name) = (self.id_of(header), header.name());
+        let error = if payload.is::<Killed>() {
+            JoinError::cancelled(id, name)
+        } else {
+            JoinError::panicked(id, name, payload)
+        };
         // SAFETY: the future is gone.
         unsafe { (header.vtable.store_error)(task, error) };
         self.finish(task);
@@ -423,12 +444,32 @@ impl Executor {
         if self.root.get() == Some(task) {
             self.root_done.set(true);
         }
+        self.call_links(task);
         if header.has(DETACHED) {
             self.discard_output(task);
             self.retire(task);
         } else if let Some(joiner) = self.take_joiner(header) {
             wake(joiner);
         }
+    }
+
+    /// Calls the functions that were linked to a finished task.
+    fn call_links(&self, task: NonNull<Header>) {
+        // SAFETY: the callers found it in the table.
+        let header = unsafe { task.as_ref() };
+        let links = header.take_links();
+        if links.is_empty() {
+            return;
+        }
+        // The links look at the output: while this flag is set nobody takes or drops it.
+        header.set(RUNNING);
+        for link in links {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| link(task))) {
+                let error = JoinError::panicked(self.id_of(header), header.name(), payload);
+                self.report(&error);
+            }
+        }
+        header.clear(RUNNING);
     }
 
     /// Drops the output of a task that nobody will take; a panic is reported, since nobody can
@@ -439,6 +480,7 @@ impl Executor {
         if !header.has(OUTPUT) {
             return;
         }
+        self.call_links(task);
         // SAFETY: the flag is set.
         if let Some(error) = unsafe { (header.vtable.error)(task) } {
             // SAFETY: nobody takes the output in the meantime: its handle is gone.
@@ -571,6 +613,108 @@ impl Executor {
     pub(crate) fn current(&self) -> Option<Id> {
         // SAFETY: the running task is alive.
         self.current.get().map(|task| self.id_of(unsafe { task.as_ref() }))
+    }
+
+    /// From now on an abort asks the running task to end instead of dropping its future.
+    pub(crate) fn ask_current(&self) {
+        if let Some(task) = self.current.get() {
+            // SAFETY: the running task is alive.
+            unsafe { task.as_ref() }.set(ASKS);
+        }
+    }
+
+    /// Whether the running task was asked to end.
+    pub(crate) fn current_is_aborted(&self) -> bool {
+        // SAFETY: the running task is alive.
+        self.current.get().is_some_and(|task| unsafe { task.as_ref() }.has(ABORTED))
+    }
+
+    /// What a signal handler may say of the running task: its name, and its id unless the table is
+    /// in use. Allocates and frees nothing.
+    pub(crate) fn describe_current(&self, describe: impl FnOnce(Option<Id>, Option<&str>)) {
+        let Some(task) = self.current.get() else { return };
+        // SAFETY: the running task is alive.
+        let header = unsafe { task.as_ref() };
+        let id = self.table.try_borrow().ok().map(|table| table[header.slot.get() as usize].id);
+        // The header keeps another reference to the name, so this one frees nothing.
+        describe(id, header.name().as_deref());
+    }
+
+    /// The running task's own value under a name, if it has one.
+    pub(crate) fn local(&self, name: usize) -> Option<Rc<dyn Any>> {
+        // SAFETY: the running task is alive.
+        let header = unsafe { self.current.get()?.as_ref() };
+        header.with_cold(|cold| {
+            cold.locals.iter().find(|(other, _)| *other == name).map(|(_, value)| Rc::clone(value))
+        })
+    }
+
+    /// Gives the running task a value of its own, and gives back the one that it had; `Err` gives
+    /// the value back when no task is running.
+    pub(crate) fn set_local(
+        &self,
+        name: usize,
+        value: Rc<dyn Any>,
+    ) -> Result<Option<Rc<dyn Any>>, Rc<dyn Any>> {
+        let Some(task) = self.current.get() else { return Err(value) };
+        // SAFETY: the running task is alive.
+        let header = unsafe { task.as_ref() };
+        Ok(header.with_cold(|cold| {
+            match cold.locals.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, old)) => Some(std::mem::replace(old, value)),
+                None => {
+                    cold.locals.push((name, value));
+                    None
+                }
+            }
+        }))
+    }
+
+    /// Looks at the output of a finished task that nobody took.
+    pub(crate) fn peek<T, R>(
+        &self,
+        key: TaskKey<T>,
+        look: impl FnOnce(&Result<T, JoinError>) -> R,
+    ) -> Option<R> {
+        let task = self.find(key)?;
+        // SAFETY: in the table.
+        if !unsafe { task.as_ref() }.has(OUTPUT) {
+            return None;
+        }
+        // SAFETY: the flag is set and the key was made for the type; only the handle can take or
+        // drop the output, and it is borrowed by the caller of this.
+        Some(look(unsafe { cell::peek_output(task) }))
+    }
+
+    /// Has a function called with the output of a task when it has ended; `false` if it has.
+    pub(crate) fn link<T: 'static>(
+        &self,
+        key: TaskKey<T>,
+        f: impl FnOnce(&Result<T, JoinError>) + 'static,
+    ) -> bool {
+        let Some(task) = self.find(key) else { return false };
+        // SAFETY: in the table.
+        let header = unsafe { task.as_ref() };
+        // SAFETY: called by `call_links`, with this task, while its output is there.
+        let link = Box::new(move |task| f(unsafe { cell::peek_output(task) }));
+        header.with_cold(|cold| cold.links.push(link));
+        !header.has(DONE)
+    }
+
+    /// Calls the functions that were linked to a task after its end.
+    pub(crate) fn call_late_links(&self, key: TaskKey<()>) {
+        let Some(task) = self.find(key) else { return };
+        // SAFETY: in the table.
+        let header = unsafe { task.as_ref() };
+        if !header.has(OUTPUT) || header.has(RUNNING) {
+            return;
+        }
+        self.call_links(task);
+        if header.has(DETACHED) {
+            // A link dropped the handle.
+            self.discard_output(task);
+            self.retire(task);
+        }
     }
 
     /// Whether the running task may do another operation; if not, wakes it again so that the
