@@ -12,9 +12,12 @@ use std::io;
 use greenloop::net::{TcpListener, TcpStream};
 
 fn main() -> io::Result<()> {
-    let (address, upper) = arguments();
+    let Some((address, upper)) = arguments() else {
+        eprintln!("usage: echo_server [ADDRESS] [--upper]");
+        std::process::exit(2);
+    };
     greenloop::run(async {
-        let listener = TcpListener::bind(address.as_str()).await?;
+        let listener = TcpListener::bind(&address).await?;
         println!("listening on {}", listener.local_addr()?);
         greenloop::select! {
             result = serve(listener, upper) => result,
@@ -54,21 +57,15 @@ async fn echo(stream: TcpStream, upper: bool) -> io::Result<()> {
 }
 
 /// The address and whether to answer in capitals.
-fn arguments() -> (String, bool) {
-    let mut address = "127.0.0.1:8080".to_owned();
+fn arguments() -> Option<(String, bool)> {
+    let mut address = None;
     let mut upper = false;
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--upper" => upper = true,
-            "-h" | "--help" => usage(0),
-            text if text.starts_with('-') => usage(2),
-            text => address = text.to_owned(),
+            _ if argument.starts_with('-') || address.is_some() => return None,
+            _ => address = Some(argument),
         }
     }
-    (address, upper)
-}
-
-fn usage(status: i32) -> ! {
-    eprintln!("usage: echo_server [ADDRESS] [--upper]");
-    std::process::exit(status)
+    Some((address.unwrap_or("127.0.0.1:8080".into()), upper))
 }

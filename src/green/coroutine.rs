@@ -2,15 +2,20 @@
 //! The bare switch: a function that can stop in the middle and go on later, without any loop.
 
 use std::{
+    cell::Cell,
     fmt,
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
+    thread,
 };
 
 use corosensei::CoroutineResult;
 
-use super::stacks::{DEFAULT_SIZE, Pool, Stack, pool};
+use super::{
+    stacks::{DEFAULT_SIZE, Pool, Stack, pool},
+    thread::{MOST_ON_STACK, Record},
+};
 
 /// A function on a stack of its own that hands out values in the middle and takes others in: a
 /// generator, or greenlet's `switch` in its asymmetric form.
@@ -55,7 +60,27 @@ pub struct Coroutine<In: 'static, Yield: 'static, Out: 'static> {
 }
 
 /// What a [`Coroutine`] yields through.
-pub struct Yielder<'a, In, Yield>(&'a corosensei::Yielder<In, Yield>);
+pub struct Yielder<'a, In, Yield> {
+    inner: &'a corosensei::Yielder<In, Yield>,
+    /// Where the function was resumed last.
+    resumed_in: &'a Cell<Surroundings>,
+}
+
+/// What a coroutine must leave as it found it, since it belongs to whoever resumed it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Surroundings {
+    /// The `wait` that polls, and the calls of `timeout` and `scope`, of the running green thread.
+    extents: (bool, u32),
+    /// `None` when it was resumed in order to unwind: then nobody sees what it yields.
+    panicking: Option<bool>,
+}
+
+impl Surroundings {
+    fn now() -> Self {
+        let extents = Record::with(|record| (record.polling.get(), record.extents.get()));
+        Self { extents: extents.unwrap_or_default(), panicking: Some(thread::panicking()) }
+    }
+}
 
 /// What [`Coroutine::resume`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,10 +119,23 @@ impl<In: 'static, Yield: 'static, Out: 'static> Coroutine<In, Yield, Out> {
             Ok(reservation) => reservation.take(),
             Err(error) => panic!("there is no stack for a coroutine: {error}"),
         };
-        let inner = corosensei::Coroutine::with_stack(stack, move |yielder, first| {
-            f(Yielder(yielder), first)
-        });
+        let inner = if size_of::<F>() > MOST_ON_STACK {
+            let f = Box::new(f);
+            Self::inner(stack, move |yielder: Yielder<'_, In, Yield>, first| f(yielder, first))
+        } else {
+            Self::inner(stack, f)
+        };
         Self { inner: ManuallyDrop::new(inner), pool }
+    }
+
+    fn inner<F>(stack: Stack, f: F) -> corosensei::Coroutine<In, Yield, Out, Stack>
+    where
+        F: FnOnce(Yielder<'_, In, Yield>, In) -> Out + 'static,
+    {
+        corosensei::Coroutine::with_stack(stack, move |yielder, first| {
+            let resumed_in = Cell::new(Surroundings::now());
+            f(Yielder { inner: yielder, resumed_in: &resumed_in }, first)
+        })
     }
 
     /// Runs the function until it yields or returns. The first value is its argument, later ones
@@ -174,7 +212,12 @@ impl<In, Yield, Out> Drop for Coroutine<In, Yield, Out> {
             return;
         }
         // A destructor's panic on that stack was told by the panic hook; this is a destructor too.
-        let _ = catch_unwind(AssertUnwindSafe(|| inner.force_unwind()));
+        let unwound = catch_unwind(AssertUnwindSafe(|| inner.force_unwind()));
+        if unwound.is_err() && !inner.done() {
+            // The panic came from what a function that never ran had captured; that is gone.
+            // SAFETY: so nothing on the stack is alive.
+            unsafe { inner.force_reset() };
+        }
         // SAFETY: it was not started, or has returned, or is unwound.
         unsafe { self.pool.put(inner.into_stack()) };
     }
@@ -183,9 +226,39 @@ impl<In, Yield, Out> Drop for Coroutine<In, Yield, Out> {
 impl<In, Yield> Yielder<'_, In, Yield> {
     /// Stops the function, hands `value` to whoever resumed it, and gives the value that it is
     /// resumed with.
+    ///
+    /// # Panics
+    ///
+    /// In a destructor that a panic of the function runs, and in a [`timeout`](super::timeout()), a
+    /// [`scope`](super::scope()) or a future that is [waited](super::Wait::wait) for, if the function
+    /// began it: these belong to the green thread, and the function may go on in another one.
     #[doc(alias = "suspend")]
+    #[track_caller]
     pub fn yield_value(&self, value: Yield) -> In {
-        self.0.suspend(value)
+        let before = self.resumed_in.get();
+        let now = Surroundings::now();
+        assert!(
+            now.extents == before.extents,
+            "a coroutine yields inside of a wait, a timeout or a scope that it began itself",
+        );
+        assert!(
+            before.panicking.is_none() || now.panicking == before.panicking,
+            "a destructor yields while a panic unwinds its coroutine",
+        );
+        let unwinding = Unwinding(self.resumed_in);
+        let value = self.inner.suspend(value);
+        std::mem::forget(unwinding);
+        self.resumed_in.set(Surroundings::now());
+        value
+    }
+}
+
+/// Notes that a function was resumed in order to unwind.
+struct Unwinding<'a>(&'a Cell<Surroundings>);
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        self.0.set(Surroundings { panicking: None, ..Surroundings::now() });
     }
 }
 

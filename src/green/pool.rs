@@ -174,9 +174,7 @@ impl Pool {
         let feeder = workers.spawn({
             let (pool, results, workers) = (self.clone(), Rc::clone(&results), workers.clone());
             let f = Rc::new(f);
-            let open = Open(Rc::clone(&results));
             move || {
-                let _open = open;
                 for item in items {
                     let permit = pool.permits.acquire().wait();
                     results.borrow_mut().open += 1;
@@ -195,7 +193,14 @@ impl Pool {
                 }
             }
         });
-        drop(feeder);
+        let open = Open(Rc::clone(&results));
+        drop(task::spawn(async move {
+            match feeder.await {
+                // The items' own panic is their last result.
+                Err(error) if error.is_panic() => open.finish(Err(error)),
+                Ok(()) | Err(_) => {}
+            }
+        }));
         ImapUnordered { results, workers }
     }
 

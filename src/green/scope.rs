@@ -61,7 +61,9 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    assert!(Record::with(|_| ()).is_some(), "greenloop::green::scope works in green threads only",);
+    let polling = Record::with(|record| record.polling.get());
+    assert!(polling.is_some(), "greenloop::green::scope works in green threads only");
+    assert!(polling == Some(false), "green::scope would have to wait in a future that is polled");
     assert!(!thread::panicking(), "green::scope would have to wait while a panic unwinds");
     let scope = Scope {
         shared: Rc::new(Shared::default()),
@@ -69,6 +71,11 @@ where
         scope: PhantomData,
         env: PhantomData,
     };
+    let extents = |change: fn(u32) -> u32| {
+        Record::with(|record| record.extents.set(change(record.extents.get())));
+    };
+    // From here to the end of the wait no coroutine can carry this stack off to elsewhere.
+    extents(|extents| extents + 1);
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
     let interrupted =
         result.as_ref().is_err_and(|payload| payload.is::<Killed>() || payload.is::<TimedOut>());
@@ -76,6 +83,7 @@ where
         scope.abort_children();
     }
     scope.wait_for_children();
+    extents(|extents| extents - 1);
     match result {
         Err(payload) => resume_unwind(payload),
         Ok(_) if scope.shared.panicked.get() => panic!("a scoped green thread panicked"),
@@ -166,7 +174,7 @@ impl<'scope> Scope<'scope, '_> {
 /// Whether the green thread was killed, or is over its time.
 fn shall_end() -> bool {
     event_loop::with(|core| core.executor.current_is_aborted()) == Some(true)
-        || Record::with(|record| !Frame::outermost_elapsed(record).is_null()) == Some(true)
+        || Record::with(|record| Frame::outermost_elapsed(record).is_some()) == Some(true)
 }
 
 /// A child that has not started. The fields are dropped in this order: the claim goes last.

@@ -5,7 +5,7 @@
 //! that the lack of memory is an error there, and takes it when it first runs: those that end
 //! without having waited all run on the same one, which is in the cache.
 //!
-//! Invariant: `free` never has fewer stacks than are `reserved`. A stack comes back only when nothing
+//! Invariant: `warm` and `cold` never have fewer stacks than are `reserved`. A stack comes back only when nothing
 //! on it is alive; one that does not come back is never used again, nor unmapped.
 
 use std::{cell::RefCell, io, num::NonZeroUsize, rc::Rc};
@@ -64,8 +64,10 @@ pub(super) struct Pool {
 struct Class {
     /// In bytes, guard included.
     stack_size: usize,
-    /// Last in, first out.
-    free: Vec<Stack>,
+    /// Last in, first out, and before the cold ones: their pages are there, and in the cache.
+    warm: Vec<Stack>,
+    /// Those without pages of their own.
+    cold: Vec<Stack>,
     reserved: usize,
     taken: usize,
     chunks: Vec<Chunk>,
@@ -102,7 +104,8 @@ impl Pool {
         let index = found.unwrap_or_else(|| {
             classes.push(Class {
                 stack_size,
-                free: Vec::new(),
+                warm: Vec::new(),
+                cold: Vec::new(),
                 reserved: 0,
                 taken: 0,
                 chunks: Vec::new(),
@@ -110,7 +113,7 @@ impl Pool {
             classes.len() - 1
         });
         let class = &mut classes[index];
-        if class.free.len() == class.reserved {
+        if class.warm.len() + class.cold.len() == class.reserved {
             class.grow(index)?;
         }
         class.reserved += 1;
@@ -125,10 +128,12 @@ impl Pool {
     pub(super) unsafe fn put(&self, stack: Stack) {
         let class = &mut self.classes.borrow_mut()[stack.class];
         class.taken -= 1;
-        if class.free.len() >= WARM {
+        if class.warm.len() < WARM {
+            class.warm.push(stack);
+        } else {
             forget_contents(stack.limit.get(), stack.base.get());
+            class.cold.push(stack);
         }
-        class.free.push(stack);
     }
 }
 
@@ -138,7 +143,7 @@ impl Class {
         // The lowest one comes first: pushed last.
         let mut limits: Vec<_> = chunk.limits().collect();
         limits.reverse();
-        self.free.extend(limits.into_iter().map(|limit| Stack {
+        self.cold.extend(limits.into_iter().map(|limit| Stack {
             base: pointer(limit + self.stack_size),
             limit: pointer(limit),
             class: index,
@@ -169,7 +174,7 @@ impl Reservation {
         let pool = Rc::clone(&self.pool);
         let mut classes = pool.classes.borrow_mut();
         let class = &mut classes[self.class];
-        let stack = class.free.pop().expect("a stack was reserved");
+        let stack = class.warm.pop().or_else(|| class.cold.pop()).expect("a stack was reserved");
         class.taken += 1;
         drop(classes);
         // Gives up the reservation.

@@ -36,6 +36,9 @@ pub(super) struct Record {
     context: Cell<Input>,
     /// A future is being polled by `wait`.
     pub(super) polling: Cell<bool>,
+    /// How many calls of `timeout` and `scope` are going on. They, and a `wait` that polls, point to
+    /// this record, so a `Coroutine` that began one of them must end it before it yields.
+    pub(super) extents: Cell<u32>,
     /// How often the wish that it ends has been raised.
     pub(super) raised: Cell<u32>,
     /// The innermost time-out around the running code.
@@ -50,6 +53,19 @@ thread_local! {
 }
 
 impl Record {
+    fn new(yielder: *const Yielder<Input, ()>, context: Input, stack: &Limits) -> Self {
+        Self {
+            yielder,
+            context: Cell::new(context),
+            polling: Cell::new(false),
+            extents: Cell::new(0),
+            raised: Cell::new(0),
+            timeout: Cell::new(ptr::null()),
+            guard: stack.guard.clone(),
+            stack_size: stack.size,
+        }
+    }
+
     /// Calls `f` with the record of the running green thread.
     pub(super) fn with<R>(f: impl FnOnce(&Self) -> R) -> Option<R> {
         let record = CURRENT.get();
@@ -114,11 +130,15 @@ where
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let starting;
         if matches!(self.state, State::Unstarted(..)) {
             if let State::Unstarted(f, reservation) =
                 std::mem::replace(&mut self.state, State::Done)
             {
-                self.state = start(f, reservation);
+                let (coroutine, limits, pool) = start(f, reservation);
+                // Until the stack has a record of its own, which it may be too small for.
+                starting = Record::new(ptr::null(), ptr::null_mut(), &limits);
+                self.state = State::Running { coroutine, record: &raw const starting, pool };
             }
         }
         let State::Running { coroutine, record, .. } = &mut self.state else {
@@ -142,7 +162,7 @@ where
 }
 
 /// Makes the coroutine of a green thread that runs for the first time.
-fn start<F, T>(f: F, reservation: Reservation) -> State<F, T>
+fn start<F, T>(f: F, reservation: Reservation) -> (Inner<T>, Limits, Rc<Pool>)
 where
     F: FnOnce() -> T + 'static,
     T: 'static,
@@ -151,21 +171,37 @@ where
     // From here on an abort must not drop the future: the stack has to unwind.
     event_loop::with(|core| core.executor.ask_current());
     let (stack, pool) = reservation.take();
-    let (guard, stack_size) = (stack.guard(), stack.size());
-    let coroutine = Inner::<T>::with_stack(stack, move |yielder, context| {
-        let record = Record {
-            yielder,
-            context: Cell::new(context),
-            polling: Cell::new(false),
-            raised: Cell::new(0),
-            timeout: Cell::new(ptr::null()),
-            guard,
-            stack_size,
-        };
+    let limits = Limits { guard: stack.guard(), size: stack.size() };
+    let coroutine = if size_of::<F>() > MOST_ON_STACK {
+        let f = Box::new(f);
+        coroutine(stack, limits.clone(), move || f())
+    } else {
+        coroutine(stack, limits.clone(), f)
+    };
+    (coroutine, limits, pool)
+}
+
+/// What the message about an overflow needs.
+#[derive(Clone)]
+struct Limits {
+    guard: std::ops::Range<usize>,
+    size: usize,
+}
+
+/// How large a function may be that is handed to a coroutine on its stack. corosensei takes 1024
+/// bytes, with what is added to it here.
+pub(super) const MOST_ON_STACK: usize = 512;
+
+fn coroutine<F, T>(stack: Stack, limits: Limits, f: F) -> Inner<T>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    Inner::with_stack(stack, move |yielder, context| {
+        let record = Record::new(yielder, context, &limits);
         CURRENT.set(&record);
         catch_unwind(AssertUnwindSafe(f))
-    });
-    State::Running { coroutine, record: ptr::null(), pool }
+    })
 }
 
 impl<F, T> Drop for GreenThread<F, T> {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::thread::Record;
+use super::{thread::Record, wait::REMINDERS};
 use crate::time::{Elapsed, Sleep, sleep};
 
 /// Runs a block of code in a green thread, for at most `duration`.
@@ -52,9 +52,12 @@ pub fn timeout<T>(duration: Duration, block: impl FnOnce() -> T) -> Result<T, El
             outer: record.timeout.get(),
             sleep: RefCell::new(sleep(duration)),
             elapsed: Cell::new(false),
+            raised: Cell::new(0),
         };
         record.timeout.set(&frame);
+        record.extents.set(record.extents.get() + 1);
         let result = catch_unwind(AssertUnwindSafe(block));
+        record.extents.set(record.extents.get() - 1);
         record.timeout.set(frame.outer);
         match result {
             Ok(value) => Ok(value),
@@ -76,6 +79,8 @@ pub(super) struct Frame {
     outer: *const Frame,
     sleep: RefCell<Sleep>,
     elapsed: Cell<bool>,
+    /// How often its block was told.
+    pub(super) raised: Cell<u32>,
 }
 
 impl Frame {
@@ -106,12 +111,11 @@ impl Frame {
         }
     }
 
-    /// The outermost time-out whose time is over, or null.
-    pub(super) fn outermost_elapsed(record: &Record) -> *const Self {
+    /// The outermost time-out whose time is over, and whose block was not told in vain too often.
+    pub(super) fn outermost_elapsed(record: &Record) -> Option<&Self> {
         Self::all(record)
-            .filter(|frame| frame.elapsed.get())
+            .filter(|frame| frame.elapsed.get() && frame.raised.get() < REMINDERS)
             .last()
-            .map_or(ptr::null(), ptr::from_ref)
     }
 }
 
@@ -122,8 +126,8 @@ pub(super) struct TimedOut {
 }
 
 impl TimedOut {
-    pub(super) fn of(frame: *const Frame) -> Self {
-        Self { frame: frame.addr() }
+    pub(super) fn of(frame: &Frame) -> Self {
+        Self { frame: ptr::from_ref(frame).addr() }
     }
 
     fn is_of(payload: &(dyn std::any::Any + Send), frame: &Frame) -> bool {

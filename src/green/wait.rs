@@ -4,7 +4,6 @@ use std::{
     any::Any,
     panic::resume_unwind,
     pin::{Pin, pin},
-    ptr,
     task::Poll,
     thread,
 };
@@ -75,8 +74,9 @@ pub(super) enum Interruptible {
     No,
 }
 
-/// How often a green thread is reminded that it shall end, before it is left alone.
-const REMINDERS: u32 = 1000;
+/// How often a green thread is reminded that it shall end, or a block that its time is over, before
+/// it is left alone.
+pub(super) const REMINDERS: u32 = 1000;
 
 /// Waits on the stack that `record` is of.
 pub(super) fn wait_in<F: Future>(
@@ -84,39 +84,56 @@ pub(super) fn wait_in<F: Future>(
     mut future: Pin<&mut F>,
     interruptible: Interruptible,
 ) -> F::Output {
+    // A stack that has parked did not unwind then, and does not now, whatever the thread does: the
+    // loop may be dropped by a panic.
+    let mut unwinding = thread::panicking();
     loop {
-        if interruptible == Interruptible::Yes {
+        if interruptible == Interruptible::Yes && !unwinding {
             if let Some(payload) = reason_to_end(record) {
                 resume_unwind(payload);
             }
         }
-        if let Poll::Ready(output) = poll_once(record, future.as_mut()) {
+        if let Poll::Ready(output) = poll_once(record, future.as_mut(), unwinding) {
             return output;
         }
+        // A scope has seen to it, and must not be left early.
         assert!(
-            !thread::panicking(),
+            !unwinding || interruptible == Interruptible::No,
             "a destructor waits while a panic unwinds its green thread: it must not, or the other \
              tasks of the loop would find the thread panicking; spawn a task for what must be done",
         );
         record.suspend();
+        unwinding = false;
     }
 }
 
 /// Polls the future, and what limits the time that it may take.
-fn poll_once<F: Future>(record: &Record, future: Pin<&mut F>) -> Poll<F::Output> {
+fn poll_once<F: Future>(
+    record: &Record,
+    future: Pin<&mut F>,
+    unwinding: bool,
+) -> Poll<F::Output> {
     let polling = Polling::new(record);
     let polled = record.with_context(|cx| {
         event_loop::with(|core| {
-            if core.executor.poll_budget(cx).is_pending() {
-                return Poll::Pending;
+            let executor = &core.executor;
+            if unwinding {
+                // It cannot let others run first, so what is ready must be so.
+                return executor.with_fresh_budget(|| future.poll(cx));
             }
-            let polled = future.poll(cx);
-            if polled.is_ready() {
-                core.executor.spend_budget();
-            } else {
-                Frame::poll_all(record, cx);
+            if executor.poll_budget(cx).is_ready() {
+                let polled = future.poll(cx);
+                if polled.is_ready() {
+                    executor.spend_budget();
+                    return polled;
+                }
             }
-            polled
+            // Also when only the budget is used up: a block whose waits are always ready has a
+            // time, too.
+            if !record.timeout.get().is_null() {
+                executor.with_fresh_budget(|| Frame::poll_all(record, cx));
+            }
+            Poll::Pending
         })
     });
     drop(polling);
@@ -125,9 +142,6 @@ fn poll_once<F: Future>(record: &Record, future: Pin<&mut F>) -> Poll<F::Output>
 
 /// Why the green thread should unwind here and now, if it should.
 fn reason_to_end(record: &Record) -> Option<Box<dyn Any + Send>> {
-    if thread::panicking() {
-        return None;
-    }
     if event_loop::with(|core| core.executor.current_is_aborted()) == Some(true) {
         let raised = record.raised.get();
         if raised < REMINDERS {
@@ -136,8 +150,9 @@ fn reason_to_end(record: &Record) -> Option<Box<dyn Any + Send>> {
         }
         // It catches every reminder. The loop's end names it and leaks it.
     }
-    let frame: *const Frame = Frame::outermost_elapsed(record);
-    (!ptr::eq(frame, ptr::null())).then(|| Box::new(TimedOut::of(frame)) as Box<dyn Any + Send>)
+    let frame = Frame::outermost_elapsed(record)?;
+    frame.raised.set(frame.raised.get() + 1);
+    Some(Box::new(TimedOut::of(frame)))
 }
 
 /// Marks that a future is being polled, also if that panics.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{green::Wait, time};
+use crate::{event_loop, green::Wait, time};
 
 /// Waits for an operation, at most for `limit`.
 ///
@@ -21,7 +21,10 @@ pub(super) fn wait_io<T>(
 ) -> io::Result<T> {
     if thread::panicking() {
         let mut operation = pin!(operation);
-        return match operation.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        let mut poll = || operation.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        // What is ready must be so, whatever the thread did before.
+        let polled = event_loop::with(|core| core.executor.with_fresh_budget(&mut poll));
+        return match polled.unwrap_or_else(poll) {
             Poll::Ready(result) => result,
             Poll::Pending => Err(io::Error::new(
                 io::ErrorKind::WouldBlock,
