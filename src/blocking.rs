@@ -17,7 +17,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{event_loop::process_generation, executor::wake};
+use crate::{
+    event_loop::process_generation,
+    executor::{contain, wake},
+};
 
 /// How many threads there are at most; tokio's figure.
 const MAX_THREADS: usize = 512;
@@ -101,6 +104,13 @@ impl<T> Drop for Finish<T> {
 /// The future's end.
 struct Waiting<T> {
     shared: Arc<Shared<T>>,
+}
+
+impl<T> Drop for Waiting<T> {
+    fn drop(&mut self) {
+        let waiter = self.shared.lock().waiter.take();
+        drop(waiter);
+    }
 }
 
 impl<T> Future for Waiting<T> {
@@ -198,7 +208,7 @@ impl Pool {
             while let Some(job) = state.jobs.pop_front() {
                 drop(state);
                 // A closure's panic is caught inside; this one would be a destructor's.
-                let _ = catch_unwind(AssertUnwindSafe(job));
+                contain(job);
                 state = self.lock();
             }
             state.idle += 1;

@@ -86,6 +86,8 @@ struct Side {
     /// Nothing will be announced any more: the peer closed, or the socket failed. Set by an event,
     /// cleared only when an operation would block all the same.
     closed: bool,
+    /// Urgent data has arrived once, at which a read stops short of what has arrived.
+    urgent: bool,
     /// Whom to tell; there is rarely more than one.
     first: Option<(Ticket, Waker)>,
     #[allow(clippy::box_collection, reason = "one word for what is nearly always empty")]
@@ -164,6 +166,8 @@ impl Reactor {
         let slot = self.sources.insert(source);
         let key = Key { slot: slot as u32, generation };
         let both = Interest::READABLE | Interest::WRITABLE;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let both = both | Interest::PRIORITY;
         let registry = self.poll.registry();
         let mut registered = registry.register(&mut SourceFd(&fd), key.token(), both);
         if registered.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
@@ -192,12 +196,13 @@ impl Reactor {
         woken
     }
 
-    /// Stops watching a descriptor that stays open.
-    pub(crate) fn deregister(&mut self, key: Key) -> io::Result<Vec<Waker>> {
+    /// Stops watching a descriptor that stays open. Gives back the wakers of those who still waited.
+    pub(crate) fn deregister(&mut self, key: Key) -> Vec<Waker> {
         if let Some(fd) = self.source(key).map(|source| source.fd) {
-            self.poll.registry().deregister(&mut SourceFd(&fd))?;
+            // It fails only if the number has another owner by now, which is not watched.
+            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
         }
-        Ok(self.forget(key))
+        self.forget(key)
     }
 
     /// Whether it is worth trying.
@@ -217,7 +222,7 @@ impl Reactor {
     /// the end of the stream is all that is left.
     pub(crate) fn came_short(&mut self, key: Key, direction: Direction) {
         if let Some(side) = self.side(key, direction) {
-            side.ready = side.closed;
+            side.ready = side.closed || side.urgent;
         }
     }
 
@@ -275,9 +280,10 @@ impl Reactor {
                 continue;
             }
             let failed = event.is_error();
-            if event.is_readable() || event.is_read_closed() || failed {
+            if event.is_readable() || event.is_priority() || event.is_read_closed() || failed {
                 source.read.ready = true;
                 source.read.closed |= event.is_read_closed() || failed;
+                source.read.urgent |= event.is_priority();
                 source.read.take_all(woken);
             }
             if event.is_writable() || event.is_write_closed() || failed {
@@ -305,5 +311,165 @@ impl Reactor {
             Direction::Read => &mut source.read,
             Direction::Write => &mut source.write,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        os::{fd::AsFd as _, unix::net::UnixStream},
+    };
+
+    use super::*;
+
+    fn pair() -> (UnixStream, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (ours, theirs)
+    }
+
+    fn wait(reactor: &mut Reactor) -> usize {
+        let mut woken = Vec::new();
+        reactor.wait(Some(Duration::ZERO), &mut woken).unwrap();
+        woken.len()
+    }
+
+    fn wait_for(reactor: &mut Reactor, key: Key, direction: Direction) -> Ticket {
+        let (ticket, old) = reactor.wait_for(key, direction, None, Waker::noop().clone());
+        assert!(old.is_none());
+        ticket
+    }
+
+    #[test]
+    fn a_token_says_slot_and_generation_and_is_never_the_doorbells() {
+        for generation in [0, 1, GENERATION_MASK] {
+            for slot in [0, 1, u32::MAX - 1] {
+                let key = Key { slot, generation };
+                assert_eq!(Key::from_token(key.token()), key);
+                assert_ne!(key.token(), DOORBELL);
+            }
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_slot_that_is_used_again_are_different() {
+        let mut reactor = Reactor::new().unwrap();
+        let (first, _peer) = pair();
+        let old = reactor.register(first.as_fd()).unwrap();
+        reactor.deregister(old);
+        let new = reactor.register(first.as_fd()).unwrap();
+        assert_eq!(old.slot, new.slot);
+        assert_ne!(old, new);
+
+        let ticket = wait_for(&mut reactor, new, Direction::Read);
+        assert!(reactor.cancel_wait(old, Direction::Read, ticket).is_none());
+        reactor.would_block(old, Direction::Read);
+        assert!(reactor.forget(old).is_empty());
+        assert!(reactor.deregister(old).is_empty());
+        assert_eq!((reactor.len(), reactor.forget(new).len()), (1, 1));
+        assert_eq!(reactor.len(), 0);
+    }
+
+    #[test]
+    fn the_waiters_of_a_direction_are_woken_once_and_together() {
+        let mut reactor = Reactor::new().unwrap();
+        let (ours, mut theirs) = pair();
+        let key = reactor.register(ours.as_fd()).unwrap();
+        wait(&mut reactor);
+        for _ in 0..5 {
+            wait_for(&mut reactor, key, Direction::Read);
+        }
+        wait_for(&mut reactor, key, Direction::Write);
+        assert_eq!(wait(&mut reactor), 0);
+
+        theirs.write_all(b"x").unwrap();
+
+        // There is room to write as well, and the event says both.
+        assert_eq!(wait(&mut reactor), 6);
+        assert_eq!(wait(&mut reactor), 0);
+        assert!(reactor.is_ready(key, Direction::Read));
+    }
+
+    #[test]
+    fn a_ticket_keeps_its_place_and_takes_back_its_own_waker_only() {
+        let mut reactor = Reactor::new().unwrap();
+        let (ours, _theirs) = pair();
+        let key = reactor.register(ours.as_fd()).unwrap();
+        let tickets: Vec<_> =
+            (0..4).map(|_| wait_for(&mut reactor, key, Direction::Read)).collect();
+        let again = Some(tickets[2]);
+        let (same, old) = reactor.wait_for(key, Direction::Read, again, Waker::noop().clone());
+        assert!(same == tickets[2] && old.is_some());
+
+        for ticket in &tickets {
+            assert!(reactor.cancel_wait(key, Direction::Write, *ticket).is_none());
+            assert!(reactor.cancel_wait(key, Direction::Read, *ticket).is_some());
+            assert!(reactor.cancel_wait(key, Direction::Read, *ticket).is_none());
+        }
+        assert!(reactor.forget(key).is_empty());
+    }
+
+    #[test]
+    fn what_was_found_out_lasts_until_the_next_event() {
+        let mut reactor = Reactor::new().unwrap();
+        let (mut ours, mut theirs) = pair();
+        let key = reactor.register(ours.as_fd()).unwrap();
+        wait(&mut reactor);
+        assert!(!reactor.is_ready(key, Direction::Read));
+        assert!(reactor.is_ready(key, Direction::Write));
+
+        theirs.write_all(b"x").unwrap();
+        wait(&mut reactor);
+        assert!(reactor.is_ready(key, Direction::Read));
+        assert_eq!(ours.read(&mut [0; 8]).unwrap(), 1);
+        reactor.came_short(key, Direction::Read);
+        assert!(!reactor.is_ready(key, Direction::Read));
+        assert!(reactor.is_ready(key, Direction::Write));
+
+        reactor.would_block(key, Direction::Write);
+        assert!(!reactor.is_ready(key, Direction::Write));
+    }
+
+    #[test]
+    fn an_end_that_was_announced_outlasts_a_short_read() {
+        let mut reactor = Reactor::new().unwrap();
+        let (ours, mut theirs) = pair();
+        let key = reactor.register(ours.as_fd()).unwrap();
+        theirs.write_all(b"x").unwrap();
+        drop(theirs);
+        wait(&mut reactor);
+
+        reactor.came_short(key, Direction::Read);
+        assert!(reactor.is_ready(key, Direction::Read));
+
+        reactor.would_block(key, Direction::Read);
+        assert!(!reactor.is_ready(key, Direction::Read));
+    }
+
+    #[test]
+    fn the_doorbell_ends_a_sleep_and_wakes_nobody() {
+        let mut reactor = Reactor::new().unwrap();
+        let doorbell = reactor.doorbell().unwrap();
+        let (ours, _theirs) = pair();
+        let key = reactor.register(ours.as_fd()).unwrap();
+        wait(&mut reactor);
+        wait_for(&mut reactor, key, Direction::Read);
+        doorbell.wake().unwrap();
+        doorbell.wake().unwrap();
+
+        let mut woken = Vec::new();
+        reactor.wait(None, &mut woken).unwrap();
+
+        assert!(woken.is_empty());
+        assert_eq!(wait(&mut reactor), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_watched_takes_no_slot() {
+        let mut reactor = Reactor::new().unwrap();
+        let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+        assert!(reactor.register(file.as_fd()).is_err());
+        assert_eq!(reactor.len(), 0);
     }
 }

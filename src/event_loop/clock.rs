@@ -25,6 +25,11 @@ impl Clock {
         now
     }
 
+    /// Takes over a time that somebody else has just read.
+    pub(crate) fn note(&self, now: Instant) {
+        self.latest.set(self.latest.get().max(self.nanos(now)));
+    }
+
     /// The time as it was last read: perhaps earlier than now, never later.
     pub(crate) fn latest(&self) -> u64 {
         self.latest.get()

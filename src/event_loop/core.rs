@@ -10,21 +10,28 @@ use std::{
     cell::{Cell, RefCell},
     io,
     num::NonZeroU64,
-    panic::{AssertUnwindSafe, catch_unwind},
+    os::fd::BorrowedFd,
     task::Waker,
     time::Duration,
 };
 
 use super::{alarm::Alarm, clock::Clock, fork};
 use crate::{
-    executor::{Doorbell, Executor, Report, wake},
-    reactor::Reactor,
+    executor::{Doorbell, Executor, Report, contain, wake},
+    reactor::{Key, Reactor},
     timers::Timers,
 };
 
 /// How many tasks are polled between two looks at the kernel. tokio takes 61, asyncio all that are
 /// ready; a zero-timeout `epoll_wait` costs a few polls, so 64 keep its share at some per cent.
 const POLLS_PER_TURN: u32 = 64;
+
+/// What a loop says in a child of the process that made it.
+const FORKED: &str = "this event loop was made before a fork and belongs to the parent process: \
+     make a new one in the child";
+
+/// The longest sleep: the kernel counts its milliseconds in 31 bits.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Below this the kernel's sleep, which counts in milliseconds, is too coarse.
 const FINE: Duration = Duration::from_millis(1);
@@ -41,6 +48,8 @@ pub(crate) struct Core {
     /// Scratch of `look_outside`.
     woken: Cell<Vec<Waker>>,
     stopped: Cell<bool>,
+    /// `run_until_stopped` is going on.
+    forever: Cell<bool>,
     turns: Cell<u64>,
     fork_generation: u32,
 }
@@ -66,6 +75,7 @@ impl Core {
             alarm: RefCell::new(None),
             woken: Cell::new(Vec::new()),
             stopped: Cell::new(false),
+            forever: Cell::new(false),
             turns: Cell::new(0),
             fork_generation,
         })
@@ -85,6 +95,7 @@ impl Core {
     /// Turns until somebody stops the loop.
     pub(super) fn run_until_stopped(&self) {
         self.refuse_forked();
+        self.forever.set(true);
         loop {
             self.poll_tasks(|| false);
             if self.stopped.replace(false) {
@@ -92,6 +103,7 @@ impl Core {
             }
             self.look_outside();
         }
+        self.forever.set(false);
     }
 
     /// Makes `run_until_stopped` return after the tasks that are ready had their turn.
@@ -135,11 +147,29 @@ impl Core {
 
     /// Panics in a child of the process that made the loop.
     fn refuse_forked(&self) {
-        assert!(
-            fork::generation_unchecked() == self.fork_generation,
-            "this event loop was made before a fork and belongs to the parent process: \
-             make a new one in the child",
-        );
+        assert!(!self.is_forked(), "{FORKED}");
+    }
+
+    /// Whether this process is a child of the one that made the loop.
+    fn is_forked(&self) -> bool {
+        fork::generation_unchecked() != self.fork_generation
+    }
+
+    /// Has the reactor watch a descriptor.
+    pub(crate) fn register(&self, fd: BorrowedFd<'_>) -> io::Result<Key> {
+        if self.is_forked() {
+            return Err(io::Error::other(FORKED));
+        }
+        self.reactor.borrow_mut().register(fd)
+    }
+
+    /// Has the reactor forget a descriptor that stays open. A child leaves the kernel's set alone,
+    /// which is its parent's too.
+    pub(crate) fn deregister(&self, key: Key) -> Vec<Waker> {
+        if self.is_forked() {
+            return self.reactor.borrow_mut().forget(key);
+        }
+        self.reactor.borrow_mut().deregister(key)
     }
 
     fn take_in_mail(&self) {
@@ -148,7 +178,7 @@ impl Core {
         }
         for job in self.executor.collect_mail() {
             // A job is the crate's own code around a user's values, whose destructors may panic.
-            let _ = catch_unwind(AssertUnwindSafe(job));
+            contain(job);
         }
     }
 
@@ -166,8 +196,8 @@ impl Core {
             None => self.reactor.borrow_mut().wait(None, woken),
             Some(left) if left >= FINE => {
                 // Whole milliseconds, rounded down: the rest is for the alarm.
-                let left =
-                    Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+                let left = left.min(LONGEST);
+                let left = left - Duration::from_nanos(u64::from(left.subsec_nanos() % 1_000_000));
                 self.reactor.borrow_mut().wait(Some(left), woken)
             }
             Some(Duration::ZERO) => self.reactor.borrow_mut().wait(Some(Duration::ZERO), woken),
@@ -190,7 +220,7 @@ impl Core {
     }
 
     fn has_work(&self) -> bool {
-        self.executor.has_ready() || self.stopped.get()
+        self.executor.has_ready() || (self.stopped.get() && self.forever.get())
     }
 
     /// How long until the next timer.

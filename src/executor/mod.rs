@@ -241,11 +241,7 @@ impl Executor {
         debug_assert!(slot != SPENT);
         header.slot.set(slot);
         self.queue.push(header);
-        let key = TaskKey { loop_id: self.loop_id, id, slot, output: PhantomData };
-        if self.closing.get() {
-            self.abort(key.untyped());
-        }
-        key
+        TaskKey { loop_id: self.loop_id, id, slot, output: PhantomData }
     }
 
     /// Polls for the output of a task; `None` if it was taken already.
@@ -380,6 +376,11 @@ impl Executor {
             }
             return true;
         }
+        if self.closing.get() {
+            // Spawned by a destructor while the loop ends.
+            self.cancel(task);
+            return true;
+        }
         self.polls.set(self.polls.get() + 1);
         header.set(RUNNING);
         let outer = self.current.replace(Some(task));
@@ -501,7 +502,7 @@ impl Executor {
 
     /// Tells the hook; what it does wrong is its own loss.
     fn report(&self, error: &JoinError) {
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.report)(error)));
+        contain(|| (self.report)(error));
     }
 
     /// Takes a finished task out of the table.
@@ -609,7 +610,12 @@ impl Executor {
         self.foreign_wakes.get()
     }
 
-    /// The id and the name of the task whose code is running.
+    /// Whether the loop is ending.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    /// The id of the task whose code is running.
     pub(crate) fn current(&self) -> Option<Id> {
         // SAFETY: the running task is alive.
         self.current.get().map(|task| self.id_of(unsafe { task.as_ref() }))
@@ -751,7 +757,7 @@ impl Executor {
         self.schedule_woken(woken);
         // A job that will not run may hold a future, whose destructor may do anything.
         for job in jobs {
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(job)));
+            contain(|| drop(job));
         }
         const ROUNDS: usize = 100;
         for _ in 0..ROUNDS {
@@ -763,12 +769,17 @@ impl Executor {
                 self.abort(key);
                 self.detach(key);
             }
-            let mut bound = 10_000 + self.queue.len();
+            let mut bound = 1000 + self.queue.len();
             while bound > 0 && self.poll_next() {
                 bound -= 1;
             }
         }
-        while self.poll_next() {}
+        while let Some(task) = self.queue.pop() {
+            // SAFETY: a task in the queue is in the table, or retired with the queue as its keeper.
+            if unsafe { task.as_ref() }.has(RETIRED) {
+                self.free(task);
+            }
+        }
         let left = self.keys();
         for _ in &left {
             // The tasks that are leaked still point to the injector.
@@ -776,7 +787,7 @@ impl Executor {
         }
         let mut joiners = std::mem::take(&mut *self.joiners.borrow_mut());
         for joiner in joiners.drain() {
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(joiner)));
+            contain(|| drop(joiner));
         }
         left.into_iter().map(|key| (key.id, self.name(key))).collect()
     }
@@ -801,5 +812,19 @@ impl std::fmt::Debug for Executor {
 /// Wakes a waker that may be a stranger's: its panic is contained, since it says nothing about
 /// whoever happened to call it.
 pub(crate) fn wake(waker: Waker) {
-    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    contain(|| waker.wake());
+}
+
+/// Calls foreign code whose panic is its own loss. The panic hook has told of it.
+pub(crate) fn contain(f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        forget_payload(payload);
+    }
+}
+
+/// Drops what a panic carried; if that panics too, what the second one carried is leaked.
+fn forget_payload(payload: Payload) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
 }

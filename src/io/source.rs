@@ -6,7 +6,9 @@
 //! there, it says that it belongs elsewhere.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::poll_fn,
+    io,
     num::NonZeroU64,
     os::fd::AsFd,
     pin::Pin,
@@ -62,10 +64,8 @@ impl<T: AsFd> Source<T> {
     /// Gives the descriptor back, no longer registered.
     pub(crate) fn into_inner(mut self) -> io::Result<T> {
         if let Some(Registration { loop_id, key }) = self.registration.take() {
-            let left =
-                event_loop::with_loop(loop_id, |core| core.reactor.borrow_mut().deregister(key));
-            match left {
-                Some(woken) => drop(woken?),
+            match event_loop::with_loop(loop_id, |core| core.deregister(key)) {
+                Some(woken) => drop(woken),
                 None if event_loop::is_alive(loop_id) => {
                     // Put back, for the drop of `self` to release.
                     let _ = self.registration.set(Registration { loop_id, key });
@@ -83,6 +83,20 @@ impl<T: AsFd> Source<T> {
         F: FnMut(&T) -> io::Result<Done<R>>,
     {
         Operate { source: self, direction, ticket: None, operation }
+    }
+
+    /// Does nothing to the descriptor, at the price of an operation.
+    pub(crate) async fn nothing(&self) -> io::Result<usize> {
+        poll_fn(|cx| {
+            let polled = event_loop::with(|core| {
+                core.executor.poll_budget(cx).map(|()| {
+                    core.executor.spend_budget();
+                    Ok(0)
+                })
+            });
+            polled.unwrap_or(Poll::Ready(Ok(0)))
+        })
+        .await
     }
 
     /// Waits until the descriptor is ready, as far as the kernel has told.
@@ -211,12 +225,12 @@ impl<T: AsFd> Source<T> {
     }
 
     fn register(&self, core: &Core) -> io::Result<Key> {
-        let key = core.reactor.borrow_mut().register(self.get().as_fd())?;
+        let key = core.register(self.get().as_fd())?;
         match self.registration.set(Registration { loop_id: core.id, key }) {
             Ok(()) => Ok(key),
             // Another thread's loop was faster.
             Err(_) => {
-                core.reactor.borrow_mut().deregister(key)?;
+                core.deregister(key);
                 self.registered(core)?.ok_or_else(|| io::ErrorKind::AlreadyExists.into())
             }
         }

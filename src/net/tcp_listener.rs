@@ -112,7 +112,7 @@ impl TcpListener {
     /// Gives the connections as a stream, which never ends. Errors as for
     /// [`accept`](Self::accept).
     pub fn incoming(&self) -> Incoming<'_> {
-        Incoming { listener: self, pause: Pause::default() }
+        Incoming(self.accept())
     }
 
     /// Returns the address that the socket is bound to.
@@ -252,27 +252,18 @@ impl fmt::Debug for Accept<'_> {
     }
 }
 
-/// The stream of [`TcpListener::incoming`]; only one at a time can wait.
+/// The stream of [`TcpListener::incoming`].
+#[derive(Debug)]
 #[must_use = "a stream does nothing unless polled"]
-pub struct Incoming<'a> {
-    listener: &'a TcpListener,
-    pause: Pause,
-}
+pub struct Incoming<'a>(Accept<'a>);
 
 impl Stream for Incoming<'_> {
     type Item = io::Result<TcpStream>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        let mut ticket = Some(Ticket::SHARED);
-        let accepted = ready!(this.listener.poll_accept(cx, &mut ticket, &mut this.pause));
+        // The future starts anew when it has given its output.
+        let accepted = ready!(Pin::new(&mut self.0).poll(cx));
         Poll::Ready(Some(accepted.map(|(stream, _)| stream)))
-    }
-}
-
-impl fmt::Debug for Incoming<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming").field("listener", self.listener).finish_non_exhaustive()
     }
 }
 

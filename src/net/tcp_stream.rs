@@ -4,6 +4,7 @@ use std::{
     fmt,
     io::{self, IoSlice, IoSliceMut, Read, Write},
     net::{Shutdown, SocketAddr},
+    ops::Deref,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     pin::Pin,
     task::{Context, Poll},
@@ -142,6 +143,9 @@ impl TcpStream {
     ///
     /// Dropping the future loses no data.
     pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return self.source.nothing().await;
+        }
         self.source.operate(Direction::Read, |mut stream| read(&mut stream, buffer)).await
     }
 
@@ -151,7 +155,10 @@ impl TcpStream {
     ///
     /// As [`read`](Self::read).
     pub async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let asked = buffers.iter().map(|buffer| buffer.len()).sum();
+        let asked = asked(buffers);
+        if asked == 0 {
+            return self.source.nothing().await;
+        }
         let read = self.source.operate(Direction::Read, |mut stream| {
             stream.read_vectored(buffers).map(|count| Done::bytes(count, asked))
         });
@@ -194,6 +201,9 @@ impl TcpStream {
     ///
     /// Dropping the future changes nothing.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return self.source.nothing().await;
+        }
         self.source.operate(Direction::Read, |stream| stream.peek(buffer).map(Done::Fully)).await
     }
 
@@ -449,8 +459,13 @@ fn write(stream: &mut impl Write, buffer: &[u8]) -> io::Result<Done<usize>> {
 }
 
 fn write_vectored(stream: &mut impl Write, buffers: &[IoSlice<'_>]) -> io::Result<Done<usize>> {
-    let asked = buffers.iter().map(|buffer| buffer.len()).sum();
+    let asked = asked(buffers);
     stream.write_vectored(buffers).map(|count| Done::bytes(count, asked))
+}
+
+/// How many bytes the system is asked for: it takes 1,024 buffers at once (`IOV_MAX`).
+fn asked<B: Deref<Target = [u8]>>(buffers: &[B]) -> usize {
+    buffers.iter().take(1024).map(|buffer| buffer.len()).sum()
 }
 
 // Of the tasks that poll through these traits, one per direction is remembered: the last one.
@@ -468,7 +483,7 @@ impl AsyncRead for &TcpStream {
         cx: &mut Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let asked = buffers.iter().map(|buffer| buffer.len()).sum();
+        let asked = asked(buffers);
         self.poll(Direction::Read, cx, |mut stream| {
             stream.read_vectored(buffers).map(|count| Done::bytes(count, asked))
         })

@@ -102,14 +102,30 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(Err(error)) = self.members.poll(cx, Result::is_err) {
-            for member in std::mem::take(&mut self.members.members) {
-                if let Member::Pending(future) = member {
-                    drop_aborting(future);
-                }
-            }
+            cancel_all(&mut self.members.members);
             return Poll::Ready(Err(error));
         }
         self.members.take_outputs().map(|outputs| outputs.into_iter().collect())
+    }
+}
+
+/// Cancels the members one after the other, also when the destructor of one panics.
+fn cancel_all<F: Future>(members: &mut Vec<Member<F>>) {
+    struct Rest<'a, F: Future>(&'a mut Vec<Member<F>>);
+
+    impl<F: Future> Drop for Rest<'_, F> {
+        fn drop(&mut self) {
+            if !self.0.is_empty() {
+                cancel_all(self.0);
+            }
+        }
+    }
+
+    let rest = Rest(members);
+    while let Some(member) = rest.0.pop() {
+        if let Member::Pending(future) = member {
+            drop_aborting(future);
+        }
     }
 }
 

@@ -215,6 +215,9 @@ impl<T> Future for JoinHandle<T> {
             if matches!(polled, Some(Poll::Ready(_))) {
                 core.executor.spend_budget();
             }
+            if polled.is_none() && core.executor.is_closing() {
+                return Some(Poll::Ready(Err(JoinError::cancelled(key.id(), None))));
+            }
             polled
         });
         match polled {
@@ -269,9 +272,18 @@ std::thread_local! {
 /// Drops a future, and if it is a `JoinHandle` itself (not something that holds one), aborts its
 /// task. So `try_join_all`, which takes both, cancels both.
 pub(super) fn drop_aborting<F>(future: Pin<Box<F>>) {
-    let outer = ABORTING.replace(Some((ptr::from_ref(&*future).cast(), size_of::<F>())));
+    /// Restores what was there before, also after a destructor's panic.
+    struct Restore(Option<(*const (), usize)>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ABORTING.set(self.0);
+        }
+    }
+
+    let address = ptr::from_ref(&*future).cast();
+    let _restore = Restore(ABORTING.replace(Some((address, size_of::<F>()))));
     drop(future);
-    ABORTING.set(outer);
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {

@@ -26,16 +26,20 @@ use std::{
 #[macro_export]
 #[doc(alias = "gather")]
 macro_rules! join {
-    ($($future:expr),+ $(,)?) => {
-        match ($(::core::pin::pin!($crate::task::join_macros::Part::new($future)),)+) {
+    ($($future:expr),+ $(,)?) => {{
+        // With the `let` the futures are gone before anybody looks at the outputs.
+        let outputs = match (
+            $(::core::pin::pin!($crate::task::join_macros::Part::new($future)),)+
+        ) {
             mut parts => {
                 ::core::future::poll_fn(|cx| {
                     $crate::task::join_macros::Join::poll_join(&mut parts, cx)
                 })
                 .await
             }
-        }
-    };
+        };
+        outputs
+    }};
 }
 
 /// Waits until all of the given futures have succeeded, and gives a tuple of their values; or, as
@@ -53,25 +57,35 @@ macro_rules! join {
 /// ```
 #[macro_export]
 macro_rules! try_join {
-    ($($future:expr),+ $(,)?) => {
-        match ($(::core::pin::pin!($crate::task::join_macros::Part::new($future)),)+) {
+    ($($future:expr),+ $(,)?) => {{
+        // With the `let` the futures are gone before anybody looks at the result.
+        let result = match (
+            $(::core::pin::pin!($crate::task::join_macros::Part::new($future)),)+
+        ) {
             mut parts => {
                 ::core::future::poll_fn(|cx| {
                     $crate::task::join_macros::TryJoin::poll_try_join(&mut parts, cx)
                 })
                 .await
             }
-        }
-    };
+        };
+        result
+    }};
 }
 
 std::thread_local! {
-    static FIRST: Cell<usize> = const { Cell::new(0) };
+    static RANDOM: Cell<u64> = const { Cell::new(0x9E37_79B9_7F4A_7C15) };
 }
 
-/// Which of several futures to poll first: the next one at each call.
+/// Which of several futures to poll first. Drawn by chance (xorshift64*, Vigna 2016), because whatever
+/// is counted through could fall into step with what the tasks do.
 pub fn next_first() -> usize {
-    FIRST.replace(FIRST.get().wrapping_add(1))
+    let mut x = RANDOM.get();
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    RANDOM.set(x);
+    (x.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize
 }
 
 /// The number of the future to poll when so many were polled before it.

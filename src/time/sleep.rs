@@ -38,7 +38,8 @@ use crate::{
 #[doc(alias = "gevent.sleep")]
 #[doc(alias = "asyncio.sleep")]
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep::new(Instant::now().checked_add(duration))
+    let now = Instant::now();
+    Sleep::new(now, now.checked_add(duration))
 }
 
 /// Waits until `deadline` has passed; at once, if it has.
@@ -60,7 +61,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// });
 /// ```
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep::new(Some(deadline))
+    Sleep::new(Instant::now(), Some(deadline))
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -76,13 +77,15 @@ pub struct Sleep {
     timer: Option<(NonZeroU64, TimerKey)>,
 }
 
-/// When a deadline is so much later than the time that was read last, it cannot have passed in the
-/// meantime but for a task that has kept the loop for that long; then the timer fires in the
-/// next turn.
-const NEAR: u64 = 16_000_000;
+/// A second, in nanoseconds. When a deadline is so much later than the time that was read last, that
+/// is not read again: it can have passed only if a task has kept the loop for so long, and then
+/// the timer fires in the next turn.
+const NEAR: u64 = 1_000_000_000;
 
 impl Sleep {
-    fn new(deadline: Option<Instant>) -> Self {
+    fn new(now: Instant, deadline: Option<Instant>) -> Self {
+        // The first poll, which mostly follows at once, need not read the time again.
+        event_loop::with(|core| core.clock.note(now));
         Self { deadline, timer: None }
     }
 
@@ -123,12 +126,9 @@ impl Sleep {
     /// As `reset`; `None` is never.
     pub(super) fn set(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
-        let (Some((id, key)), Some(deadline)) = (self.timer, deadline) else {
-            self.disarm();
-            return;
-        };
+        let Some((id, key)) = self.timer else { return };
         let moved = event_loop::with_loop(id, |core| {
-            core.timers.borrow_mut().move_to(key, core.clock.nanos(deadline))
+            core.timers.borrow_mut().move_to(key, nanos(core, deadline))
         });
         if moved != Some(true) {
             // Fired, or out of reach here: the next poll arms another.
@@ -160,8 +160,8 @@ impl Sleep {
         Poll::Pending
     }
 
-    fn poll_first(&mut self, core: &Core, deadline: Instant, waker: &Waker) -> Poll<()> {
-        let deadline = core.clock.nanos(deadline);
+    fn poll_first(&mut self, core: &Core, waker: &Waker) -> Poll<()> {
+        let deadline = nanos(core, self.deadline);
         let latest = core.clock.latest();
         if deadline <= latest || (deadline - latest < NEAR && deadline <= core.clock.refresh()) {
             return Poll::Ready(());
@@ -181,11 +181,10 @@ impl Future for Sleep {
             if core.executor.poll_budget(cx).is_pending() {
                 return Poll::Pending;
             }
-            let polled = match (self.timer, self.deadline) {
-                (Some((id, key)), _) if id == core.id => self.poll_armed(core, key, cx.waker()),
-                (Some(_), _) => panic!("a Sleep was polled by another event loop than before"),
-                (None, Some(deadline)) => self.poll_first(core, deadline, cx.waker()),
-                (None, None) => Poll::Pending,
+            let polled = match self.timer {
+                Some((id, key)) if id == core.id => self.poll_armed(core, key, cx.waker()),
+                Some(_) => panic!("a Sleep was polled by another event loop than before"),
+                None => self.poll_first(core, cx.waker()),
             };
             if polled.is_ready() {
                 self.timer = None;
@@ -198,6 +197,11 @@ impl Future for Sleep {
             None => panic!("a Sleep {}", event_loop::NEEDS_LOOP),
         }
     }
+}
+
+/// A deadline on the loop's clock; never is its end.
+fn nanos(core: &Core, deadline: Option<Instant>) -> u64 {
+    deadline.map_or(u64::MAX, |deadline| core.clock.nanos(deadline))
 }
 
 impl Drop for Sleep {

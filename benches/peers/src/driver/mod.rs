@@ -1,0 +1,132 @@
+//! The driver: starts children, repeats, and prints what they found.
+//!
+//! It measures nothing itself: every figure comes from a child process. Repetitions are
+//! interleaved over the runtimes, in an order that shifts, so that what else happens on the
+//! machine hits all of them alike.
+
+mod child;
+mod echo;
+mod instructions;
+mod micro;
+mod server;
+mod syscalls;
+
+use crate::cli::{Part, Plan};
+use crate::json::Records;
+use crate::micro::Bench;
+use crate::runtimes::{self, Runtime};
+use crate::{cpu, machine, machine::Steal};
+use server::Server;
+use std::io;
+
+/// Compares the runtimes as `plan` says, and prints tables.
+pub fn compare(plan: &Plan) -> io::Result<()> {
+    check_names(plan)?;
+    let processors = Processors::choose()?;
+    let mut skipped = Vec::new();
+    let runtimes = startable(plan, processors, &mut skipped);
+    machine::print(&runtimes);
+    if processors.server == processors.load {
+        println!("note      only one processor: servers and load generator share it\n");
+    }
+    for (name, reason) in &skipped {
+        println!("skipped   {name}: {reason}\n");
+    }
+    let before = Steal::so_far();
+    let mut run = Run { plan, processors, runtimes, records: Records::default() };
+    if plan.parts.contains(&Part::Echo) {
+        echo::compare(&mut run);
+    }
+    if plan.parts.contains(&Part::Micro) {
+        micro::compare(&mut run);
+    }
+    if plan.parts.contains(&Part::Syscalls) {
+        syscalls::compare(&mut run);
+    }
+    if plan.parts.contains(&Part::Instructions) {
+        instructions::compare(&mut run);
+    }
+    if let (Some(before), Some(after)) = (before, Steal::so_far()) {
+        after.print_since(&before);
+    }
+    if let Some(path) = &plan.json {
+        run.records.write(path)?;
+        println!("raw figures: {path}");
+    }
+    Ok(())
+}
+
+/// What all comparisons of one run share.
+struct Run<'a> {
+    plan: &'a Plan,
+    processors: Processors,
+    /// The runtimes that were asked for and can start here.
+    runtimes: Vec<&'static Runtime>,
+    records: Records,
+}
+
+impl Run<'_> {
+    /// The runtimes in the order of repetition `rep`, each with its place in the tables.
+    fn order(&self, rep: usize) -> Vec<(usize, &'static Runtime)> {
+        let mut order: Vec<_> = self.runtimes.iter().copied().enumerate().collect();
+        let shift = rep % order.len().max(1);
+        order.rotate_left(shift);
+        order
+    }
+}
+
+/// Where the two sides run.
+#[derive(Clone, Copy)]
+struct Processors {
+    server: usize,
+    load: usize,
+}
+
+impl Processors {
+    /// Two different ones if the machine has them.
+    fn choose() -> io::Result<Self> {
+        let allowed = cpu::allowed()?;
+        match (allowed.first(), allowed.last()) {
+            (Some(&server), Some(&load)) => Ok(Processors { server, load }),
+            _ => Err(io::Error::other("no processor may be used")),
+        }
+    }
+}
+
+/// Starts every wanted runtime once. One that cannot start is named and left out.
+fn startable(
+    plan: &Plan,
+    processors: Processors,
+    skipped: &mut Vec<(&'static str, String)>,
+) -> Vec<&'static Runtime> {
+    let wanted = |runtime: &&Runtime| {
+        plan.only.is_empty() || plan.only.iter().any(|name| name == runtime.name)
+    };
+    let mut runtimes = Vec::new();
+    for runtime in runtimes::ALL.iter().filter(wanted) {
+        match Server::start(runtime, plan.buffer, processors.server, &[]) {
+            Ok(_) => runtimes.push(runtime),
+            Err(reason) => skipped.push((runtime.name, reason)),
+        }
+    }
+    runtimes
+}
+
+/// A misspelt name is an error, not an empty table.
+fn check_names(plan: &Plan) -> io::Result<()> {
+    for name in &plan.only {
+        runtimes::find(name)?;
+    }
+    for name in &plan.benches {
+        let is_bench = Bench::ALL.iter().any(|bench| bench.name() == name);
+        if !is_bench && !echo::SCENARIOS.iter().any(|scenario| scenario.name == name) {
+            return Err(io::Error::other(format!("no scenario or bench is called `{name}`")));
+        }
+    }
+    Ok(())
+}
+
+/// Shows what is going on, where it does not end up in a file with the tables.
+fn progress(what: &str) {
+    eprintln!("  {what}");
+}

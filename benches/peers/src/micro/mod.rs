@@ -1,0 +1,194 @@
+//! Measurements inside one process: what a spawn, a yield, a wake, a timer and a task cost.
+//!
+//! The benches are written once, over the trait [`Runtime`]; each runtime only says how it
+//! starts, spawns, yields and sleeps (`peer/`). Every measurement is taken in a process of
+//! its own, inside a spawned task, and counts the CPU time of the whole process. A bench
+//! checks its own result and panics when it is wrong.
+
+mod parked;
+pub mod peer;
+mod ping_pong;
+mod remote_wake;
+mod spawn;
+mod timers;
+mod yields;
+
+use crate::{cpu, runtimes};
+use std::future::Future;
+use std::io;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What a runtime must be able to do to be measured.
+pub trait Runtime: 'static {
+    /// What `spawn` returns.
+    type Handle<T: 'static>: 'static;
+
+    /// Runs a future to its end on this thread.
+    fn block_on<F: Future<Output: 'static> + 'static>(future: F) -> F::Output;
+
+    /// Starts a task on this thread; its future need not be `Send`.
+    fn spawn<F: Future<Output: 'static> + 'static>(future: F) -> Self::Handle<F::Output>;
+
+    /// Waits for a task and returns its output.
+    fn join<T: 'static>(handle: Self::Handle<T>) -> impl Future<Output = T> + 'static;
+
+    /// Lets a task run without its handle.
+    fn detach<T: 'static>(handle: Self::Handle<T>);
+
+    /// Lets the other tasks run once.
+    fn yield_now() -> impl Future<Output = ()> + 'static;
+
+    /// Waits until `duration` has passed.
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + 'static;
+}
+
+/// What the driver asks this process to measure.
+pub struct MeasurePart {
+    /// The name of the runtime.
+    pub runtime: String,
+    /// The name of the bench.
+    pub bench: String,
+    /// The processor to run on.
+    pub cpu: usize,
+}
+
+/// One bench, whichever the runtime.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Bench {
+    /// Spawn tasks in batches of 1,000 and wait for them.
+    SpawnJoin,
+    /// Two tasks yield to each other.
+    YieldTwo,
+    /// A thousand tasks yield.
+    YieldThousand,
+    /// Two tasks wake each other.
+    PingPong,
+    /// Create, poll once and drop a sleep of a minute.
+    SleepDrop,
+    /// The same while 10,000 other sleeps are pending.
+    SleepDropCrowded,
+    /// Very many tasks that sleep up to a second each.
+    Sleeps,
+    /// Very many tasks that wait for ever.
+    Parked,
+    /// Another thread wakes a task and is woken by it.
+    RemoteWake,
+}
+
+impl Bench {
+    /// All benches, in the order of the tables.
+    pub const ALL: &[Bench] = &[
+        Bench::SpawnJoin,
+        Bench::YieldTwo,
+        Bench::YieldThousand,
+        Bench::PingPong,
+        Bench::SleepDrop,
+        Bench::SleepDropCrowded,
+        Bench::Sleeps,
+        Bench::Parked,
+        Bench::RemoteWake,
+    ];
+
+    /// Its name on the command line and in the raw figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Bench::SpawnJoin => "spawn-join",
+            Bench::YieldTwo => "yield-2",
+            Bench::YieldThousand => "yield-1000",
+            Bench::PingPong => "ping-pong",
+            Bench::SleepDrop => "sleep-drop",
+            Bench::SleepDropCrowded => "sleep-drop-10k",
+            Bench::Sleeps => "sleeps",
+            Bench::Parked => "parked",
+            Bench::RemoteWake => "remote-wake",
+        }
+    }
+
+    /// Whether one measurement takes long, so that fewer repetitions must do.
+    pub fn is_long(self) -> bool {
+        matches!(self, Bench::Sleeps | Bench::Parked)
+    }
+
+    /// What its figures are: a key of the raw figures and words for the table.
+    pub fn figures(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Bench::SpawnJoin => &[("ns", "spawn + join, batches of 1,000 (ns)")],
+            Bench::YieldTwo => &[("ns", "yield, 2 tasks (ns)")],
+            Bench::YieldThousand => &[("ns", "yield, 1,000 tasks (ns)")],
+            Bench::PingPong => &[("ns", "ping-pong by wakers, round trip (ns)")],
+            Bench::SleepDrop => &[("ns", "create, poll, drop a 60 s sleep (ns)")],
+            Bench::SleepDropCrowded => &[("ns", "the same with 10,000 alive (ns)")],
+            Bench::Sleeps => &[("ns", "sleep of 1..1,000 ms in its own task (ns)")],
+            Bench::Parked => &[
+                ("malloc_bytes", "parked task, 64 B of state (malloc B)"),
+                ("resident_bytes", "parked task, 64 B of state (resident B)"),
+            ],
+            Bench::RemoteWake => &[("ns", "wake from another thread, round trip (ns)")],
+        }
+    }
+}
+
+impl FromStr for Bench {
+    type Err = io::Error;
+
+    fn from_str(name: &str) -> io::Result<Self> {
+        let found = Bench::ALL.iter().find(|bench| bench.name() == name);
+        found.copied().ok_or_else(|| io::Error::other(format!("no bench is called `{name}`")))
+    }
+}
+
+/// The figures of one measurement, in the order of [`Bench::figures`].
+type Figures = Vec<f64>;
+
+/// Takes the measurement that `part` names and prints it as `name=value` lines.
+pub fn measure(part: &MeasurePart) -> io::Result<()> {
+    cpu::die_with_parent(LIFETIME_SECONDS);
+    cpu::pin(part.cpu)?;
+    let runtime = runtimes::find(&part.runtime)?;
+    let bench: Bench = part.bench.parse()?;
+    let run = runtime.micro.ok_or_else(|| io::Error::other("this runtime has no tasks"))?;
+    run(bench);
+    Ok(())
+}
+
+/// Takes one measurement on the runtime `R` and prints it.
+///
+/// The figures are printed from inside the task, and the process ends there: how a runtime
+/// tears down a million tasks is not what is measured.
+pub fn run<R: Runtime>(bench: Bench) {
+    R::block_on(async move {
+        let task = R::spawn(async move {
+            let figures = match bench {
+                Bench::SpawnJoin => vec![spawn::spawn_join::<R>(300).await],
+                Bench::YieldTwo => vec![yields::yields::<R>(2, 250_000).await],
+                Bench::YieldThousand => vec![yields::yields::<R>(1_000, 500).await],
+                Bench::PingPong => vec![ping_pong::ping_pong::<R>(300_000).await],
+                Bench::SleepDrop => vec![timers::drop_early::<R>(0, 200_000).await],
+                Bench::SleepDropCrowded => {
+                    vec![timers::drop_early::<R>(10_000, 200_000).await]
+                }
+                Bench::Sleeps => vec![timers::sleeps::<R>(1_000_000).await],
+                Bench::Parked => parked::parked::<R>(1_000_000).await,
+                Bench::RemoteWake => vec![remote_wake::round_trips::<R>(20_000).await],
+            };
+            print(bench, &figures);
+            std::process::exit(0);
+        });
+        R::join(task).await
+    });
+}
+
+fn print(bench: Bench, figures: &Figures) {
+    for ((key, _), figure) in bench.figures().iter().zip(figures) {
+        println!("{key}={figure}");
+    }
+}
+
+/// CPU nanoseconds per operation since `start` was read from [`cpu::own_time`].
+fn per_operation(start: u64, operations: usize) -> f64 {
+    (cpu::own_time() - start) as f64 / operations as f64
+}
+
+/// The process ends after so long, whatever happens.
+const LIFETIME_SECONDS: u32 = 120;

@@ -1,0 +1,133 @@
+//! The example programs as child processes: started, listened to, interrupted, and gone at the end
+//! whatever happens.
+#![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this")]
+
+use std::{
+    io::{self, BufRead, BufReader},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// After this a program or a peer counts as stuck.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// A running program. Dropping it kills it.
+pub(crate) struct Program {
+    child: Child,
+}
+
+/// How a program ended and what it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Program {
+    /// Starts an example that listens at a free port, and gives the address that it prints.
+    pub(crate) fn serve(name: &str, arguments: &[&str]) -> (Self, SocketAddr) {
+        let mut command = example(name);
+        let mut program = Self::start(command.args(arguments).stderr(Stdio::null()));
+        let mut line = String::new();
+        let stdout = program.child.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("listening on ");
+        let address = address.unwrap_or_else(|| panic!("{name} printed {line:?}"));
+        (program, address.parse().unwrap())
+    }
+
+    /// Runs an example to its end.
+    pub(crate) fn run(name: &str, arguments: &[&str]) -> Ended {
+        Self::start(example(name).args(arguments)).ended()
+    }
+
+    /// Starts any command.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let child = command.spawn().unwrap_or_else(|error| {
+            panic!("{command:?} does not start: {error}\n(examples: cargo build --examples)")
+        });
+        Self { child }
+    }
+
+    /// The pipes to and from the program; each can be taken once.
+    pub(crate) fn pipes(&mut self) -> (ChildStdin, ChildStdout) {
+        (self.child.stdin.take().unwrap(), self.child.stdout.take().unwrap())
+    }
+
+    /// Waits for the end of a program whose output goes into pipes.
+    pub(crate) fn ended(mut self) -> Ended {
+        let stdout = self.child.stdout.take().unwrap();
+        let stderr = self.child.stderr.take().unwrap();
+        let stdout = thread::spawn(move || io::read_to_string(stdout).unwrap());
+        let stderr = thread::spawn(move || io::read_to_string(stderr).unwrap());
+        let status = self.wait();
+        Ended { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    }
+
+    /// Does what Ctrl-C does, and waits for the end.
+    pub(crate) fn interrupt(mut self) -> ExitStatus {
+        let kill = format!("kill -INT {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.wait()
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < STUCK, "the program does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The command of an example, which stands beside this test's own folder of binaries.
+fn example(name: &str) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
+    let mut command = Command::new(profile.join("examples").join(name));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Connects; the operations fail rather than hang for ever.
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    limit(TcpStream::connect(address).unwrap())
+}
+
+/// Lets the operations of a stream fail rather than hang for ever.
+pub(crate) fn limit(stream: TcpStream) -> TcpStream {
+    stream.set_read_timeout(Some(STUCK)).unwrap();
+    stream.set_write_timeout(Some(STUCK)).unwrap();
+    stream
+}
+
+/// Bytes without a pattern that a mix-up could hide in; other bytes for each seed.
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+/// As `assert_eq`, for what is too long to be printed.
+#[track_caller]
+pub(crate) fn assert_same(got: &[u8], expected: &[u8]) {
+    let differs = got.iter().zip(expected).position(|(one, other)| one != other);
+    assert!(got == expected, "{} of {} bytes, wrong at {differs:?}", got.len(), expected.len());
+}
