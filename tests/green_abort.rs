@@ -376,11 +376,11 @@ fn two_that_abort_each_other_both_end() {
         let threads = [0, 1].map(|number| {
             let handles = Rc::clone(&handles);
             green::spawn(move || {
-                green::yield_now();
                 let _aborts = OnDrop::new({
                     let handles = Rc::clone(&handles);
                     move || handles.borrow()[1 - number].abort()
                 });
+                green::yield_now();
                 handles.borrow()[1 - number].abort();
                 green::yield_now();
                 unreachable!("{number} was aborted");
