@@ -474,10 +474,8 @@ fn a_thousand_are_aborted_at_once() {
 fn a_green_thread_in_a_socket_or_a_sleep_is_aborted_all_the_same() {
     run(|| {
         let listener = green::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let waits: [Box<dyn FnOnce()>; 2] = [
-            Box::new(move || drop(listener.accept())),
-            Box::new(|| green::sleep(Duration::MAX)),
-        ];
+        let waits: [Box<dyn FnOnce()>; 2] =
+            [Box::new(move || drop(listener.accept())), Box::new(|| green::sleep(Duration::MAX))];
         for wait in waits {
             let thread = parked(wait);
             assert!(thread.abort_and_wait().wait().unwrap_err().is_cancelled());

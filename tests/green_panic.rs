@@ -13,7 +13,9 @@ use std::{
     time::Duration,
 };
 
-use green_support::{Drops, Gate, Log, OnDrop, in_own_process, panic_of, park, run, said, text_of, watch};
+use green_support::{
+    Drops, Gate, Log, OnDrop, in_own_process, panic_of, park, run, said, text_of, watch,
+};
 use greenloop::{
     EventLoop,
     green::{self, Builder, Wait},

@@ -14,8 +14,7 @@ use std::{
 use green_support::{Drops, Gate, Log, OnDrop, panic_of, park, run, text_of};
 use greenloop::{
     event_loop,
-    green::{self, JoinHandle, Wait, scope},
-    task::AbortHandle,
+    green::{self, Coroutine, JoinHandle, Resumed, ScopedJoinHandle, Wait, Yielder, scope},
 };
 
 const SHORT: Duration = Duration::from_millis(2);
@@ -244,8 +243,8 @@ fn a_kill_of_the_parent_ends_its_children_first() {
         let log = Log::new();
         let parent = parent_with_parked_child(&log);
         parent.abort();
-        assert!(parent.wait().is_ok_and(|()| true) || log.entries().len() == 3);
-        assert_eq!(log.entries()[..2], ["child", "child"]);
+        assert!(parent.wait().unwrap_err().is_cancelled());
+        assert_eq!(log, ["child", "child", "parent"]);
     });
 }
 
@@ -326,7 +325,7 @@ fn the_end_of_the_time_around_a_scope_ends_its_children() {
                     park();
                 });
             });
-            green::yield_now();
+            unreachable!("the child did not finish its work");
         });
         assert!(in_the_wait_for_the_children.is_err());
         assert_eq!(drops.count(), 2);
@@ -340,48 +339,237 @@ fn the_end_of_the_loop_ends_the_children_before_what_they_borrow() {
         let log = log.clone();
         move || std::mem::forget(parent_with_parked_child(&log))
     });
-    assert_eq!(log.entries()[..2], ["child", "child"]);
-    assert_eq!(log.entries().len(), 4, "{log:?}");
+    assert_eq!(log, ["child", "child", "parent"]);
+}
+
+/// Waits for a gate and a while when it is dropped, and then writes to what it borrows.
+struct WaitsWhenDropped<'a> {
+    gate: Gate,
+    log: Log,
+    lent: &'a Cell<i32>,
+}
+
+impl Drop for WaitsWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.log.add("destructor waits");
+        self.gate.wait();
+        green::sleep(SHORT);
+        self.lent.set(2);
+        self.log.add("destructor ends");
+    }
 }
 
 #[test]
-fn captures_whose_destructor_waits_keep_the_scope_waiting() {
+fn captures_whose_destructor_waits_in_another_green_thread_keep_the_scope_waiting() {
     run(|| {
         let (log, gate) = (Log::new(), Gate::new());
         let lent = Cell::new(1);
-        let child_slot: Rc<RefCell<Option<AbortHandle>>> = Rc::default();
-        // It aborts the child before its start, and so runs the destructor, which waits.
-        let aborter = green::spawn({
-            let (slot, log) = (Rc::clone(&child_slot), log.clone());
-            move || {
-                let child = slot.take().unwrap();
-                child.abort();
-                log.add("aborted");
-            }
-        });
         scope(|scope| {
-            let captured = OnDrop::new(|| {
-                log.add("destructor waits");
-                gate.wait();
-                green::sleep(SHORT);
-                lent.set(2);
-                log.add("destructor ends");
+            let slot = Rc::new(RefCell::new(None::<ScopedJoinHandle<'_, ()>>));
+            // Started first, it aborts the other before that one's start, and so runs the destructor.
+            scope.spawn({
+                let slot = Rc::clone(&slot);
+                || {
+                    let child = { slot }.take().unwrap();
+                    child.abort();
+                    log.add("aborted");
+                }
             });
-            let before = last_task(|| drop(scope.spawn(move || drop(captured))));
-            *child_slot.borrow_mut() = Some(before);
+            let captured = WaitsWhenDropped { gate: gate.clone(), log: log.clone(), lent: &lent };
+            *slot.borrow_mut() = Some(scope.spawn(move || drop(captured)));
             scope.spawn(|| {
-                green::yield_now();
-                green::yield_now();
                 log.add("opens");
                 gate.open();
             });
         });
         log.add("scope ends");
         assert_eq!(lent.get(), 2);
-        aborter.wait().unwrap();
-        let log = log.entries();
-        let place = |what| log.iter().position(|entry| entry == what).expect(what);
-        assert!(place("destructor waits") < place("opens"), "{log:?}");
-        assert!(place("destructor ends") < place("scope ends"), "{log:?}");
+        let expected = ["destructor waits", "opens", "destructor ends", "aborted", "scope ends"];
+        assert_eq!(log, expected);
+    });
+}
+
+#[test]
+fn a_destructor_that_waits_is_refused_where_the_end_of_the_time_runs_it() {
+    run(|| {
+        let (log, gate) = (Log::new(), Gate::new());
+        let lent = Cell::new(1);
+        let result = green::timeout(Duration::from_millis(1), || {
+            scope(|scope| {
+                // The children are not started when the time is over: the scope aborts them itself.
+                thread::sleep(SHORT);
+                let captured =
+                    WaitsWhenDropped { gate: gate.clone(), log: log.clone(), lent: &lent };
+                scope.spawn(move || drop(captured));
+            });
+        });
+        assert!(result.is_err() || lent.get() == 2);
+        // Nothing of it comes later.
+        gate.open();
+        green::sleep(SHORT * 2);
+        assert!(log.entries().len() <= 2, "{log:?}");
+    });
+}
+
+#[test]
+fn a_child_that_is_spawned_into_a_scope_that_ends_never_runs() {
+    run(|| {
+        let log = Log::new();
+        let parent = green::spawn({
+            let log = log.clone();
+            move || {
+                scope(|scope| {
+                    scope.spawn(|| {
+                        let _last_words = OnDrop::new(|| {
+                            log.add("spawns");
+                            scope.spawn(|| {
+                                log.add("late child");
+                                park();
+                            });
+                        });
+                        park();
+                    });
+                });
+            }
+        });
+        green::yield_now();
+        green::yield_now();
+        parent.abort();
+        assert!(parent.wait().unwrap_err().is_cancelled());
+        assert_eq!(log, ["spawns"]);
+    });
+}
+
+#[test]
+fn a_handle_may_be_forgotten() {
+    run(|| {
+        let done = Cell::new(0);
+        scope(|scope| {
+            for _ in 0..10 {
+                std::mem::forget(scope.spawn(|| {
+                    green::yield_now();
+                    done.set(done.get() + 1);
+                }));
+            }
+        });
+        assert_eq!(done.get(), 10);
+    });
+}
+
+#[test]
+fn a_handle_may_be_dropped_and_the_output_with_it() {
+    run(|| {
+        let drops = Drops::new();
+        let lent = drops.clone();
+        scope(|scope| {
+            drop(scope.spawn(|| {
+                green::yield_now();
+                lent.guard()
+            }));
+        });
+        assert_eq!(drops.count(), 1);
+    });
+}
+
+#[test]
+fn an_output_whose_destructor_waits_keeps_the_scope_waiting() {
+    run(|| {
+        let (log, gate) = (Log::new(), Gate::new());
+        let lent = Cell::new(1);
+        scope(|scope| {
+            let output = WaitsWhenDropped { gate: gate.clone(), log: log.clone(), lent: &lent };
+            drop(scope.spawn(move || output));
+            scope.spawn(|| {
+                green::yield_now();
+                gate.open();
+            });
+        });
+        assert_eq!(lent.get(), 2);
+    });
+}
+
+#[test]
+fn many_children_one_after_another_leave_nothing_behind() {
+    run(|| {
+        let mut sum = 0;
+        scope(|scope| {
+            for n in 0..10_000 {
+                sum += scope.spawn(move || n).join().unwrap();
+            }
+        });
+        assert_eq!(sum, (0..10_000).sum());
+        assert_eq!(event_loop::statistics().tasks, 2);
+    });
+}
+
+#[test]
+fn a_child_may_join_another() {
+    run(|| {
+        let value = scope(|scope| {
+            let first = scope.spawn(|| {
+                green::sleep(SHORT);
+                7
+            });
+            scope.spawn(move || first.join().unwrap() + 1).join().unwrap()
+        });
+        assert_eq!(value, 8);
+    });
+}
+
+#[test]
+fn outside_of_a_green_thread_there_is_no_scope() {
+    let text = panic_of(|| scope(|_| ()));
+    assert!(text.contains("green threads only"), "{text}");
+    greenloop::run(async {
+        let text = panic_of(|| scope(|_| ()));
+        assert!(text.contains("green threads only"), "{text}");
+    });
+}
+
+#[test]
+fn in_a_future_that_a_wait_polls_there_is_no_scope() {
+    run(|| {
+        let ran = Cell::new(false);
+        let text = panic_of(|| async { scope(|_| ran.set(true)) }.wait());
+        assert!(text.contains("a future that is polled"), "{text}");
+        assert!(!ran.get());
+        green::yield_now();
+    });
+}
+
+#[test]
+fn in_a_destructor_that_a_panic_runs_there_is_no_scope() {
+    run(|| {
+        let said = Rc::new(RefCell::new(String::new()));
+        let thread = green::spawn({
+            let said = Rc::clone(&said);
+            move || {
+                let _scopes = OnDrop::new(move || *said.borrow_mut() = panic_of(|| scope(|_| ())));
+                park();
+            }
+        });
+        green::yield_now();
+        assert!(thread.abort_and_wait().wait().unwrap_err().is_cancelled());
+        assert!(said.borrow().contains("while a panic unwinds"), "{}", said.borrow());
+    });
+}
+
+#[test]
+fn a_coroutine_cannot_carry_a_scope_to_where_it_does_not_wait() {
+    run(|| {
+        let mut coroutine = Coroutine::new(|yielder: Yielder<'_, (), ()>, ()| {
+            let lent = Cell::new(1);
+            scope(|scope| {
+                scope.spawn(|| {
+                    green::yield_now();
+                    lent.set(lent.get() + 1);
+                });
+                // Resumed in an async task, the scope would return at once.
+                let text = panic_of(|| yielder.yield_value(()));
+                assert!(text.contains("that it began itself"), "{text}");
+            });
+            lent.get()
+        });
+        assert_eq!(coroutine.resume(()), Resumed::Returned(2));
     });
 }

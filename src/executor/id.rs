@@ -40,6 +40,7 @@ impl Id {
     }
 
     /// The bare number.
+    #[cfg(feature = "green")]
     pub(crate) fn get(self) -> u64 {
         self.0.get()
     }

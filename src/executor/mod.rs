@@ -10,31 +10,38 @@
 //! Everything that may run a user's code (futures, destructors, wakers) runs with no borrow held.
 //!
 //! The files: `header.rs` a task's flags and counts, `cell.rs` its future or output, `waker.rs`
-//! the wake on this thread, `foreign.rs` and `injector.rs` the wake from others, `run_queue.rs`
-//! and `blocks.rs` what they say, `join_error.rs` how a task fails.
+//! the wake on this thread, `foreign.rs`, `injector.rs` and `mail.rs` the wake from others,
+//! `join_error.rs` how a task fails, `ending.rs` the end of all, `asking.rs` the end of a task with
+//! a stack; `links.rs`, `locals.rs`, `budget.rs`, `task_key.rs`, `run_queue.rs`, `blocks.rs` and
+//! `id.rs` what they say.
 
+mod asking;
 mod blocks;
+mod budget;
 mod cell;
+mod ending;
 mod foreign;
 mod header;
 mod id;
 mod injector;
 mod join_error;
+mod links;
+mod locals;
+mod mail;
 #[cfg(all(test, greenloop_loom))]
 mod models;
 mod primitives;
 mod run_queue;
+mod task_key;
 mod waker;
 
 use std::{
-    any::Any,
     cell::{Cell, RefCell},
     collections::VecDeque,
     marker::PhantomData,
     num::NonZeroU64,
     panic::{AssertUnwindSafe, Location, catch_unwind},
     ptr::NonNull,
-    rc::Rc,
     sync::Arc as StdArc,
     task::{Context, Poll, Waker},
 };
@@ -42,8 +49,10 @@ use std::{
 use slab::Slab;
 
 pub(crate) use self::{
+    asking::Killed,
     header::Payload,
     injector::{Doorbell, Injector, Job},
+    task_key::TaskKey,
     waker::Entered,
 };
 pub use self::{id::Id, join_error::JoinError};
@@ -51,76 +60,20 @@ pub use self::{id::Id, join_error::JoinError};
 pub(crate) type InjectorArc<T> = primitives::Arc<T>;
 use self::{
     blocks::Blocks,
+    budget::BUDGET,
     header::{
         ABORTED, ASKS, Cold, DETACHED, DONE, Header, NO_JOINER, OUTPUT, QUEUED, RETIRED, RUNNING,
     },
     id::Ids,
     run_queue::RunQueue,
+    task_key::SPENT,
 };
-
-/// How many successful operations a task may do in one poll before it must let others run. The
-/// figure is tokio's (`tokio::task::coop`), where it has proved itself.
-const BUDGET: u32 = 128;
-
-/// Names a task whose output is a `T`, on any thread and for ever: plain data.
-pub(crate) struct TaskKey<T> {
-    loop_id: NonZeroU64,
-    id: Id,
-    slot: u32,
-    output: PhantomData<fn() -> T>,
-}
-
-impl<T> TaskKey<T> {
-    pub(crate) fn loop_id(&self) -> NonZeroU64 {
-        self.loop_id
-    }
-
-    pub(crate) fn id(&self) -> Id {
-        self.id
-    }
-
-    /// Makes this the name of no task: its output was taken.
-    pub(crate) fn spend(&mut self) {
-        self.slot = SPENT;
-    }
-
-    pub(crate) fn is_spent(&self) -> bool {
-        self.slot == SPENT
-    }
-
-    /// The same task, its output forgotten.
-    pub(crate) fn untyped(&self) -> TaskKey<()> {
-        TaskKey { loop_id: self.loop_id, id: self.id, slot: self.slot, output: PhantomData }
-    }
-}
-
-/// The slot of a spent key; `Executor::spawn` never gives it.
-const SPENT: u32 = u32::MAX;
-
-// By hand: the derives would ask it of `T`.
-impl<T> Clone for TaskKey<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for TaskKey<T> {}
-
-impl<T> std::fmt::Debug for TaskKey<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "TaskKey({} of loop {})", self.id, self.loop_id)
-    }
-}
 
 /// A task's place in the table.
 struct Entry {
     task: NonNull<Header>,
     id: Id,
 }
-
-/// The payload of the panic with which a task that was asked to end does so.
-#[derive(Debug)]
-pub(crate) struct Killed;
 
 /// What is called with the error of a panicked task that nobody can collect any more.
 pub(crate) type Report = Box<dyn Fn(&JoinError)>;
@@ -266,22 +219,35 @@ impl Executor {
             return Some(Poll::Ready(output));
         }
         debug_assert!(!header.has(DONE), "a finished task in the table has its output");
-        self.set_joiner(header, cx.waker());
+        if self.is_joined_by(header, cx.waker()) {
+            return Some(Poll::Pending);
+        }
+        // Cloning a stranger's waker may run anything, and end the task, so look again.
+        let waker = cx.waker().clone();
+        if header.has(OUTPUT) {
+            drop(waker);
+            return self.poll_join(key, cx);
+        }
+        let old = self.put_joiner(header, waker);
+        drop(old);
         Some(Poll::Pending)
     }
 
-    fn set_joiner(&self, header: &Header, waker: &Waker) {
-        // Cloning and dropping a stranger's waker may run anything, so both happen unborrowed.
-        let slot = header.joiner.get() as usize;
-        if header.joiner.get() == NO_JOINER {
-            let waker = waker.clone();
-            let slot = self.joiners.borrow_mut().insert(waker);
-            header.joiner.set(u32::try_from(slot).expect("no more joiners than tasks"));
-        } else if !self.joiners.borrow()[slot].will_wake(waker) {
-            let waker = waker.clone();
-            let old = std::mem::replace(&mut self.joiners.borrow_mut()[slot], waker);
-            drop(old);
+    /// Whether the task, when it has ended, wakes the same one as `waker`.
+    fn is_joined_by(&self, header: &Header, waker: &Waker) -> bool {
+        let slot = header.joiner.get();
+        slot != NO_JOINER && self.joiners.borrow()[slot as usize].will_wake(waker)
+    }
+
+    /// Leaves a waker for the end of the task, and gives back the one that was there before.
+    fn put_joiner(&self, header: &Header, waker: Waker) -> Option<Waker> {
+        let mut joiners = self.joiners.borrow_mut();
+        if header.joiner.get() != NO_JOINER {
+            return Some(std::mem::replace(&mut joiners[header.joiner.get() as usize], waker));
         }
+        let slot = joiners.insert(waker);
+        header.joiner.set(u32::try_from(slot).expect("no more joiners than tasks"));
+        None
     }
 
     fn take_joiner(&self, header: &Header) -> Option<Waker> {
@@ -454,25 +420,6 @@ impl Executor {
         }
     }
 
-    /// Calls the functions that were linked to a finished task.
-    fn call_links(&self, task: NonNull<Header>) {
-        // SAFETY: the callers found it in the table.
-        let header = unsafe { task.as_ref() };
-        let links = header.take_links();
-        if links.is_empty() {
-            return;
-        }
-        // The links look at the output: while this flag is set nobody takes or drops it.
-        header.set(RUNNING);
-        for link in links {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| link(task))) {
-                let error = JoinError::panicked(self.id_of(header), header.name(), payload);
-                self.report(&error);
-            }
-        }
-        header.clear(RUNNING);
-    }
-
     /// Drops the output of a task that nobody will take; a panic is reported, since nobody can
     /// find it in the handle any more.
     fn discard_output(&self, task: NonNull<Header>) {
@@ -541,37 +488,6 @@ impl Executor {
 
     // --- what the loop asks -------------------------------------------------------------------
 
-    /// Schedules the tasks that other threads woke, in the order of the wakes. Returns the jobs
-    /// they posted, which the caller runs.
-    pub(crate) fn collect_mail(&self) -> Vec<Job> {
-        self.schedule_woken(self.injector.take_woken());
-        self.injector.take_jobs()
-    }
-
-    fn schedule_woken(&self, last: Option<NonNull<Header>>) {
-        // The stack gives the last one first: turn it round.
-        let mut first = std::ptr::null_mut();
-        let mut rest = last;
-        while let Some(task) = rest {
-            // SAFETY: the foreign `QUEUED` bit pins the task, and whoever takes it off owns the
-            // link.
-            let link = unsafe { &task.as_ref().injected_next };
-            rest = NonNull::new(link.load(primitives::Ordering::Relaxed));
-            link.store(first, primitives::Ordering::Relaxed);
-            first = task.as_ptr();
-        }
-        while let Some(task) = NonNull::new(first) {
-            // SAFETY: as above; read before `accept`, after which an orphan may be gone.
-            first = unsafe { task.as_ref() }.injected_next.load(primitives::Ordering::Relaxed);
-            self.foreign_wakes.set(self.foreign_wakes.get() + 1);
-            // SAFETY: taken from the stack, on the loop's thread.
-            if unsafe { foreign::accept(task) } {
-                // SAFETY: not an orphan, so in the table.
-                waker::schedule(&self.queue, unsafe { task.as_ref() });
-            }
-        }
-    }
-
     /// Makes a task the one whose end `root_done` tells.
     pub(crate) fn set_root(&self, root: Option<TaskKey<()>>) {
         self.root_done.set(root.is_some_and(|key| self.is_finished(key)));
@@ -619,187 +535,6 @@ impl Executor {
     pub(crate) fn current(&self) -> Option<Id> {
         // SAFETY: the running task is alive.
         self.current.get().map(|task| self.id_of(unsafe { task.as_ref() }))
-    }
-
-    /// From now on an abort asks the running task to end instead of dropping its future.
-    pub(crate) fn ask_current(&self) {
-        if let Some(task) = self.current.get() {
-            // SAFETY: the running task is alive.
-            unsafe { task.as_ref() }.set(ASKS);
-        }
-    }
-
-    /// Whether the running task was asked to end.
-    pub(crate) fn current_is_aborted(&self) -> bool {
-        // SAFETY: the running task is alive.
-        self.current.get().is_some_and(|task| unsafe { task.as_ref() }.has(ABORTED))
-    }
-
-    /// What a signal handler may say of the running task: its name, and its id unless the table is
-    /// in use. Allocates and frees nothing.
-    pub(crate) fn describe_current(&self, describe: impl FnOnce(Option<Id>, Option<&str>)) {
-        let Some(task) = self.current.get() else { return };
-        // SAFETY: the running task is alive.
-        let header = unsafe { task.as_ref() };
-        let id = self.table.try_borrow().ok().map(|table| table[header.slot.get() as usize].id);
-        // The header keeps another reference to the name, so this one frees nothing.
-        describe(id, header.name().as_deref());
-    }
-
-    /// The running task's own value under a name, if it has one.
-    pub(crate) fn local(&self, name: usize) -> Option<Rc<dyn Any>> {
-        // SAFETY: the running task is alive.
-        let header = unsafe { self.current.get()?.as_ref() };
-        header.with_cold(|cold| {
-            cold.locals.iter().find(|(other, _)| *other == name).map(|(_, value)| Rc::clone(value))
-        })
-    }
-
-    /// Gives the running task a value of its own, and gives back the one that it had; `Err` gives
-    /// the value back when no task is running.
-    pub(crate) fn set_local(
-        &self,
-        name: usize,
-        value: Rc<dyn Any>,
-    ) -> Result<Option<Rc<dyn Any>>, Rc<dyn Any>> {
-        let Some(task) = self.current.get() else { return Err(value) };
-        // SAFETY: the running task is alive.
-        let header = unsafe { task.as_ref() };
-        Ok(header.with_cold(|cold| {
-            match cold.locals.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, old)) => Some(std::mem::replace(old, value)),
-                None => {
-                    cold.locals.push((name, value));
-                    None
-                }
-            }
-        }))
-    }
-
-    /// Looks at the output of a finished task that nobody took.
-    pub(crate) fn peek<T, R>(
-        &self,
-        key: TaskKey<T>,
-        look: impl FnOnce(&Result<T, JoinError>) -> R,
-    ) -> Option<R> {
-        let task = self.find(key)?;
-        // SAFETY: in the table.
-        if !unsafe { task.as_ref() }.has(OUTPUT) {
-            return None;
-        }
-        // SAFETY: the flag is set and the key was made for the type; only the handle can take or
-        // drop the output, and it is borrowed by the caller of this.
-        Some(look(unsafe { cell::peek_output(task) }))
-    }
-
-    /// Has a function called with the output of a task when it has ended; `false` if it has.
-    pub(crate) fn link<T: 'static>(
-        &self,
-        key: TaskKey<T>,
-        f: impl FnOnce(&Result<T, JoinError>) + 'static,
-    ) -> bool {
-        let Some(task) = self.find(key) else { return false };
-        // SAFETY: in the table.
-        let header = unsafe { task.as_ref() };
-        // SAFETY: called by `call_links`, with this task, while its output is there.
-        let link = Box::new(move |task| f(unsafe { cell::peek_output(task) }));
-        header.with_cold(|cold| cold.links.push(link));
-        !header.has(DONE)
-    }
-
-    /// Calls the functions that were linked to a task after its end.
-    pub(crate) fn call_late_links(&self, key: TaskKey<()>) {
-        let Some(task) = self.find(key) else { return };
-        // SAFETY: in the table.
-        let header = unsafe { task.as_ref() };
-        if !header.has(OUTPUT) || header.has(RUNNING) {
-            return;
-        }
-        self.call_links(task);
-        if header.has(DETACHED) {
-            // A link dropped the handle.
-            self.discard_output(task);
-            self.retire(task);
-        }
-    }
-
-    /// Whether the running task may do another operation; if not, wakes it again so that the
-    /// caller can return `Pending`.
-    pub(crate) fn poll_budget(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.budget.get() == 0 {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    }
-
-    /// Counts an operation that succeeded.
-    pub(crate) fn spend_budget(&self) {
-        self.budget.set(self.budget.get().saturating_sub(1));
-    }
-
-    /// Runs `poll` with a full budget, and leaves the old one as it was.
-    pub(crate) fn with_fresh_budget<R>(&self, poll: impl FnOnce() -> R) -> R {
-        let before = self.budget.replace(BUDGET);
-        let result = poll();
-        self.budget.set(before);
-        result
-    }
-
-    // --- the end --------------------------------------------------------------------------------
-
-    /// Ends every task on this thread: closes the injector, aborts what is alive, runs what that
-    /// woke, and drops the outputs that nobody took. Tasks that destructors spawn are cancelled
-    /// too, up to a bound: what is left after it is returned (id and name) and leaked.
-    pub(crate) fn shut_down(&self) -> Vec<(Id, Option<StdArc<str>>)> {
-        self.closing.set(true);
-        let (woken, jobs) = self.injector.close();
-        self.schedule_woken(woken);
-        // A job that will not run may hold a future, whose destructor may do anything.
-        for job in jobs {
-            contain(|| drop(job));
-        }
-        const ROUNDS: usize = 100;
-        for _ in 0..ROUNDS {
-            let everyone = self.keys();
-            if everyone.is_empty() {
-                break;
-            }
-            for key in everyone {
-                self.abort(key);
-                self.detach(key);
-            }
-            let mut bound = 1000 + self.queue.len();
-            while bound > 0 && self.poll_next() {
-                bound -= 1;
-            }
-        }
-        while let Some(task) = self.queue.pop() {
-            // SAFETY: a task in the queue is in the table, or retired with the queue as its keeper.
-            if unsafe { task.as_ref() }.has(RETIRED) {
-                self.free(task);
-            }
-        }
-        let left = self.keys();
-        for _ in &left {
-            // The tasks that are leaked still point to the injector.
-            std::mem::forget(self.injector.clone());
-        }
-        let mut joiners = std::mem::take(&mut *self.joiners.borrow_mut());
-        for joiner in joiners.drain() {
-            contain(|| drop(joiner));
-        }
-        left.into_iter().map(|key| (key.id, self.name(key))).collect()
-    }
-
-    fn keys(&self) -> Vec<TaskKey<()>> {
-        let key = |(slot, entry): (usize, &Entry)| TaskKey {
-            loop_id: self.loop_id,
-            id: entry.id,
-            slot: slot as u32,
-            output: PhantomData,
-        };
-        self.table.borrow().iter().map(key).collect()
     }
 }
 

@@ -65,7 +65,7 @@ pub use self::{
     wait::Wait,
 };
 pub use crate::task::{JoinHandle, Local};
-use crate::{task, time};
+use crate::{event_loop, task, time};
 
 /// How many bytes the stack of the first green thread holds: as `main`'s does on Linux.
 const ROOT_STACK: usize = 8 << 20;
@@ -94,7 +94,7 @@ where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
-    let output = crate::run(async { Builder::new().stack_size(ROOT_STACK).spawn(f).await });
+    let output = event_loop::run(async { Builder::new().stack_size(ROOT_STACK).spawn(f).await });
     match output {
         Ok(value) => value,
         Err(error) => match error.try_into_panic() {

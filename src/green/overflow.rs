@@ -43,7 +43,9 @@ pub(super) fn install_handler() {
 
 extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: the kernel gives a valid `info` for these signals.
-    let address = unsafe { (*info).si_addr() }.addr();
+    let info = unsafe { &*info };
+    // SAFETY: these signals carry an address.
+    let address = unsafe { info.si_addr() }.addr();
     // The thread-local has no destructor and no initialiser, so it may be read here; the record is
     // on the stack that overflowed, above the guard.
     let overflowed =

@@ -20,7 +20,7 @@ use super::{
     stacks,
     thread::{GreenThread, Record},
     timeout::{Frame, TimedOut},
-    wait::{Interruptible, Wait, wait_in},
+    wait::{Interruptible, Wait, reason_to_end, wait_in},
 };
 use crate::{
     event_loop,
@@ -33,12 +33,12 @@ use crate::{
 ///
 /// They are waited for also when `f` panics; then the panic goes on. When the green thread that calls
 /// this is killed, or the time of a [`timeout`](super::timeout()) around it is over, they are aborted
-/// and waited for.
+/// and waited for; then it unwinds.
 ///
 /// # Panics
 ///
 /// With the panic of `f`; when a child panicked whose handle was not waited for; outside of a green
-/// thread; and while a panic unwinds the green thread.
+/// thread; in a future that is being polled; and while a panic unwinds the green thread.
 ///
 /// # Examples
 ///
@@ -54,6 +54,37 @@ use crate::{
 ///         }
 ///     });
 ///     assert_eq!(lengths, [3, 4]);
+/// });
+/// ```
+///
+/// What lives inside of the closure ends before the children do, so they cannot borrow it:
+///
+/// ```compile_fail,E0373
+/// greenloop::green::scope(|scope| {
+///     let word = String::from("eat");
+///     scope.spawn(|| word.len());
+/// });
+/// ```
+///
+/// ```compile_fail,E0597
+/// greenloop::green::scope(|scope| {
+///     let word = String::from("eat");
+///     let word = &word;
+///     scope.spawn(move || word.len());
+/// });
+/// ```
+///
+/// Nor does a handle, or what a child borrows, get out of it:
+///
+/// ```compile_fail
+/// let handle = greenloop::green::scope(|scope| scope.spawn(|| 7));
+/// ```
+///
+/// ```compile_fail,E0505
+/// let word = String::from("eat");
+/// greenloop::green::scope(|scope| {
+///     scope.spawn(|| word.len());
+///     drop(word);
 /// });
 /// ```
 #[track_caller]
@@ -82,8 +113,16 @@ where
     if interrupted {
         scope.abort_children();
     }
-    scope.wait_for_children();
+    let cut_short = scope.wait_for_children();
     extents(|extents| extents - 1);
+    let result = match result {
+        // The children were not let finish, so the caller must not go on as if they had.
+        Ok(value) if cut_short => match Record::with(reason_to_end).flatten() {
+            Some(reason) => Err(reason),
+            None => Ok(value),
+        },
+        result => result,
+    };
     match result {
         Err(payload) => resume_unwind(payload),
         Ok(_) if scope.shared.panicked.get() => panic!("a scoped green thread panicked"),
@@ -107,6 +146,8 @@ struct Shared {
     /// A child panicked whose handle was not waited for.
     panicked: Cell<bool>,
     parent: RefCell<Option<Waker>>,
+    /// The children are being aborted, so there must be no others.
+    ending: Cell<bool>,
 }
 
 impl<'scope> Scope<'scope, '_> {
@@ -138,19 +179,38 @@ impl<'scope> Scope<'scope, '_> {
         let run: Box<dyn FnOnce() + 'static> = unsafe { std::mem::transmute(run) };
         let options = SpawnOptions { id: None, name: None, location };
         let task = spawn_with(GreenThread::new(run, stack), options);
-        self.children.borrow_mut().push(task.abort_handle());
+        if shared.ending.get() {
+            task.abort();
+        } else {
+            self.keep(task.abort_handle());
+        }
         ScopedJoinHandle { task, packet, scope: PhantomData }
     }
 
+    /// Keeps the means to abort a child, and no longer those of children that have ended.
+    fn keep(&self, child: AbortHandle) {
+        let mut children = self.children.borrow_mut();
+        if children.len() == children.capacity() {
+            children.retain(|child| !child.is_finished());
+            if children.len() > children.capacity() / 2 {
+                let more = children.capacity();
+                children.reserve(more);
+            }
+        }
+        children.push(child);
+    }
+
+    /// Aborts all children, and those to come.
     fn abort_children(&self) {
+        self.shared.ending.set(true);
         let children = std::mem::take(&mut *self.children.borrow_mut());
         for child in children {
             child.abort();
         }
     }
 
-    /// Waits whatever happens: a wish to end is passed on to the children.
-    fn wait_for_children(&self) {
+    /// Waits whatever happens: a wish to end is passed on to the children. Returns whether it was.
+    fn wait_for_children(&self) -> bool {
         let mut passed_on = false;
         let all_ended = poll_fn(|cx| {
             if self.shared.running.get() == 0 {
@@ -158,7 +218,8 @@ impl<'scope> Scope<'scope, '_> {
             }
             let old = self.shared.parent.replace(Some(cx.waker().clone()));
             drop(old);
-            if shall_end() && !std::mem::replace(&mut passed_on, true) {
+            if shall_end() && !passed_on {
+                passed_on = true;
                 self.abort_children();
                 if self.shared.running.get() == 0 {
                     return Poll::Ready(());
@@ -168,6 +229,7 @@ impl<'scope> Scope<'scope, '_> {
         });
         let mut all_ended = pin!(all_ended);
         Record::with(|record| wait_in(record, all_ended.as_mut(), Interruptible::No));
+        passed_on
     }
 }
 

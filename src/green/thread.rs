@@ -174,7 +174,7 @@ where
     let limits = Limits { guard: stack.guard(), size: stack.size() };
     let coroutine = if size_of::<F>() > MOST_ON_STACK {
         let f = Box::new(f);
-        coroutine(stack, limits.clone(), move || f())
+        coroutine(stack, limits.clone(), f)
     } else {
         coroutine(stack, limits.clone(), f)
     };

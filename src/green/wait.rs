@@ -108,11 +108,7 @@ pub(super) fn wait_in<F: Future>(
 }
 
 /// Polls the future, and what limits the time that it may take.
-fn poll_once<F: Future>(
-    record: &Record,
-    future: Pin<&mut F>,
-    unwinding: bool,
-) -> Poll<F::Output> {
+fn poll_once<F: Future>(record: &Record, future: Pin<&mut F>, unwinding: bool) -> Poll<F::Output> {
     let polling = Polling::new(record);
     let polled = record.with_context(|cx| {
         event_loop::with(|core| {
@@ -141,7 +137,7 @@ fn poll_once<F: Future>(
 }
 
 /// Why the green thread should unwind here and now, if it should.
-fn reason_to_end(record: &Record) -> Option<Box<dyn Any + Send>> {
+pub(super) fn reason_to_end(record: &Record) -> Option<Box<dyn Any + Send>> {
     if event_loop::with(|core| core.executor.current_is_aborted()) == Some(true) {
         let raised = record.raised.get();
         if raised < REMINDERS {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{ToSocketAddrs, wait_io::wait_io};
-use crate::net;
+use crate::{net, time};
 
 /// A TCP connection; as [`std::net::TcpStream`], for green threads.
 ///
@@ -63,7 +63,7 @@ impl TcpStream {
     /// Outside of a green thread.
     #[track_caller]
     pub fn connect_timeout(address: &SocketAddr, limit: Duration) -> io::Result<Self> {
-        let connect = crate::timeout(limit, net::TcpStream::connect(*address));
+        let connect = time::timeout(limit, net::TcpStream::connect(*address));
         wait_io(None, async { connect.await? }).map(Self::from_async)
     }
 
