@@ -1,18 +1,18 @@
 //! The example programs about green threads do what their first lines promise.
 
+mod programs;
+
 use std::{
-    io::{self, BufRead, BufReader, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
+    io::{self, Read, Write},
+    net::{Shutdown, TcpStream},
     path::Path,
-    process::{Child, Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-const ANY_PORT: &str = "127.0.0.1:0";
+use programs::{Program, assert_same, connect, noise};
 
-/// After this a program or a peer counts as stuck.
-const STUCK: Duration = Duration::from_secs(60);
+const ANY_PORT: &str = "127.0.0.1:0";
 
 #[test]
 fn bad_arguments_give_a_usage_line_and_status_2() {
@@ -29,21 +29,21 @@ fn bad_arguments_give_a_usage_line_and_status_2() {
         ("mixed", &["--help"]),
     ];
     for (name, arguments) in cases {
-        let ended = run(name, arguments);
+        let ended = Program::run(name, arguments);
         assert_eq!(ended.status.code(), Some(2), "{name} {arguments:?}: {ended:?}");
-        assert!(ended.stderr.starts_with(format!("usage: {name}").as_bytes()), "{ended:?}");
+        assert!(ended.stderr.starts_with(&format!("usage: {name}")), "{ended:?}");
     }
 }
 
 #[test]
 fn echo_green_sends_back_every_byte_of_every_client() {
-    let (_server, address) = Server::start("echo_green", &[]);
+    let (_server, address) = Program::serve("echo_green", &[ANY_PORT]);
     thread::scope(|scope| {
         for seed in 0..20 {
             scope.spawn(move || {
                 // Empty for the first, and more than fits into all buffers for the last.
                 let message = noise(seed, seed as usize * 500_000);
-                assert!(say_all_and_hear_all(connect(address), &message) == message);
+                assert_same(&say_all_and_hear_all(connect(address), &message), &message);
             });
         }
     });
@@ -51,14 +51,14 @@ fn echo_green_sends_back_every_byte_of_every_client() {
 
 #[test]
 fn echo_green_answers_in_capitals_when_asked_to() {
-    let (_server, address) = Server::start("echo_green", &["--upper"]);
+    let (_server, address) = Program::serve("echo_green", &[ANY_PORT, "--upper"]);
     let answer = say_all_and_hear_all(connect(address), "Grüße, loop 1!".as_bytes());
     assert_eq!(String::from_utf8(answer).unwrap(), "GRüßE, LOOP 1!");
 }
 
 #[test]
 fn echo_green_survives_clients_that_break_off() {
-    let (server, address) = Server::start("echo_green", &[]);
+    let (server, address) = Program::serve("echo_green", &[ANY_PORT]);
     let polite = connect(address);
     for number in 0..100 {
         let mut client = connect(address);
@@ -75,18 +75,18 @@ fn echo_green_survives_clients_that_break_off() {
     drop(deaf);
 
     let message = noise(0, 100_000);
-    assert!(say_all_and_hear_all(polite, &message) == message);
-    assert!(say_all_and_hear_all(connect(address), &message) == message);
-    assert!(server.interrupt());
+    assert_same(&say_all_and_hear_all(polite, &message), &message);
+    assert_same(&say_all_and_hear_all(connect(address), &message), &message);
+    assert!(server.interrupt().success());
 }
 
 #[test]
 fn echo_green_ends_with_status_0_at_ctrl_c_while_clients_are_there() {
-    let (server, address) = Server::start("echo_green", &[]);
+    let (server, address) = Program::serve("echo_green", &[ANY_PORT]);
     let mut client = connect(address);
     client.write_all(b"x").unwrap();
     client.read_exact(&mut [0]).unwrap();
-    assert!(server.interrupt());
+    assert!(server.interrupt().success());
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
 }
 
@@ -112,32 +112,32 @@ fn echo_green_and_echo_server_differ_only_where_the_models_do() {
 
 #[test]
 fn green_clients_have_a_port_each_and_are_content_with_an_echo() {
-    let (_server, address) = Server::start("echo_green", &[]);
+    let (_server, address) = Program::serve("echo_green", &[ANY_PORT]);
     let address = address.to_string();
-    let ended = run("green_clients", &[&address, "--messages", "4"]);
+    let ended = Program::run("green_clients", &[&address, "--messages", "4"]);
     assert!(ended.status.success(), "{ended:?}");
-    let text = String::from_utf8(ended.stdout).unwrap();
+    let text = ended.stdout;
     assert!(text.starts_with("500 clients on 500 ports\n"), "{text}");
     assert!(text.ends_with("per client: min 4, max 4\n"), "{text}");
 }
 
 #[test]
 fn green_clients_end_when_the_time_is_over() {
-    let (_server, address) = Server::start("echo_green", &[]);
+    let (_server, address) = Program::serve("echo_green", &[ANY_PORT]);
     let start = Instant::now();
     let address = address.to_string();
-    let ended = run("green_clients", &[&address, "--clients", "20", "--seconds", "1"]);
+    let ended = Program::run("green_clients", &[&address, "--clients", "20", "--seconds", "1"]);
     assert!(ended.status.success(), "{ended:?}");
     assert!(start.elapsed() >= Duration::from_secs(1));
-    assert!(String::from_utf8(ended.stdout).unwrap().contains("per client: min "));
+    assert!(ended.stdout.contains("per client: min "));
 }
 
 #[test]
 fn green_clients_notice_wrong_bytes() {
-    let (_server, address) = Server::start("echo_green", &["--upper"]);
-    let ended = run("green_clients", &[&address.to_string(), "--clients", "3"]);
+    let (_server, address) = Program::serve("echo_green", &[ANY_PORT, "--upper"]);
+    let ended = Program::run("green_clients", &[&address.to_string(), "--clients", "3"]);
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(String::from_utf8(ended.stderr).unwrap().contains("other bytes came back"));
+    assert!(ended.stderr.contains("other bytes came back"));
 }
 
 #[test]
@@ -181,72 +181,12 @@ fn mixed_shares_a_socket_a_handle_and_a_time_out() {
     assert_eq!(lines[3..].iter().filter(|line| late(line)).count(), 2, "{text}");
 }
 
-/// A server that is running. Dropping it kills it.
-struct Server(Child);
-
-impl Server {
-    /// Starts an example at a free port, and gives the address that it prints.
-    fn start(name: &str, options: &[&str]) -> (Self, SocketAddr) {
-        let mut command = example(name, &[&[ANY_PORT], options].concat());
-        let mut server = Self(command.stderr(Stdio::null()).spawn().unwrap());
-        let mut line = String::new();
-        let stdout = server.0.stdout.as_mut().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("listening on ");
-        let address = address.unwrap_or_else(|| panic!("{name} printed {line:?}"));
-        (server, address.parse().unwrap())
-    }
-
-    /// Does what Ctrl-C does, waits for the end, and returns whether the status is 0.
-    fn interrupt(mut self) -> bool {
-        let kill = format!("kill -INT {}", self.0.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status.success();
-            }
-            assert!(start.elapsed() < STUCK, "the server does not end");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Runs an example to its end, which it reaches by itself.
-fn run(name: &str, arguments: &[&str]) -> Output {
-    example(name, arguments).output().unwrap()
-}
-
 /// Runs an example that succeeds, and gives what it prints.
 fn output(name: &str) -> String {
-    let ended = run(name, &[]);
+    let ended = Program::run(name, &[]);
     assert!(ended.status.success(), "{ended:?}");
-    assert_eq!(ended.stderr, b"");
-    String::from_utf8(ended.stdout).unwrap()
-}
-
-/// The command of an example, which stands beside this test's own folder of binaries.
-fn example(name: &str, arguments: &[&str]) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
-    let mut command = Command::new(profile.join("examples").join(name));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// Connects; the operations fail rather than hang for ever.
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(STUCK)).unwrap();
-    stream.set_write_timeout(Some(STUCK)).unwrap();
-    stream
+    assert_eq!(ended.stderr, "");
+    ended.stdout
 }
 
 /// Writes while it reads, ends its direction, and gives what it read until the other's end.
@@ -260,16 +200,6 @@ fn say_all_and_hear_all(stream: TcpStream, message: &[u8]) -> Vec<u8> {
         io::copy(&mut &stream, &mut heard).unwrap();
         heard
     })
-}
-
-/// Bytes without a pattern that a mix-up could hide in; other bytes for each seed.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed;
-    let next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
-        (state >> 56) as u8
-    };
-    std::iter::repeat_with(next).take(length).collect()
 }
 
 /// The lines that only one of two texts has, as `diff` tells them.

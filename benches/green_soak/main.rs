@@ -29,13 +29,13 @@ use greenloop::{
     task::JoinHandle,
 };
 use process::Sample;
-use world::{Intended, World};
+use world::World;
 
 /// How many green threads there are at a time, besides those that they start themselves.
 const POPULATION: usize = 10_000;
 
-/// How many of them are looked after in a millisecond.
-const LOOKS: usize = 200;
+/// How often each of them is looked after, in a second.
+const LOOKS: f64 = 20.0;
 
 /// How many lines are printed.
 const LINES: u32 = 20;
@@ -83,14 +83,15 @@ fn soak(world: &Rc<World>, duration: Duration) -> Vec<Sample> {
     let start = Instant::now();
     let mut people: Vec<JoinHandle<()>> = (0..POPULATION).map(|_| roles::spawn(world)).collect();
     let mut samples = Vec::new();
-    let mut place = 0;
+    let mut looks = 0;
     Sample::print_header();
     while start.elapsed() < duration {
         green::sleep(Duration::from_millis(1));
-        for _ in 0..LOOKS {
-            place = (place + 1) % POPULATION;
-            look_after(world, &mut people[place]);
+        let due = (start.elapsed().as_secs_f64() * LOOKS * POPULATION as f64) as usize;
+        for look in looks..due.min(looks + POPULATION) {
+            look_after(world, &mut people[look % POPULATION]);
         }
+        looks = due;
         if start.elapsed() >= duration * (samples.len() as u32 + 1) / LINES {
             let sample = Sample::take();
             sample.print(start.elapsed(), world);
@@ -123,16 +124,16 @@ fn look_after(world: &Rc<World>, person: &mut JoinHandle<()>) {
     if person.is_finished() {
         let ended = std::mem::replace(person, roles::spawn(world));
         world.note_end(ended.wait());
-    } else if world.one_in(20) {
+    } else if world.one_in(100) {
         person.abort();
     }
 }
 
-/// Parks as many green threads as there ever were at a time: if none of their stacks is lost, no
-/// memory has to be mapped for this.
+/// Parks as many green threads as ever had a stack of the usual size at a time: if none of these stacks
+/// is lost, nothing has to be mapped for it.
 fn check_stacks(world: &Rc<World>) {
     let before = Sample::take();
-    let parked: Vec<_> = (0..world.most_alive())
+    let parked: Vec<_> = (0..world.most_usual())
         .map(|_| green::spawn(|| green::sleep(Duration::from_secs(3600))))
         .collect();
     green::sleep(Duration::from_millis(1));

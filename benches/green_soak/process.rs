@@ -49,7 +49,7 @@ impl Sample {
     pub(crate) fn print(&self, time: Duration, world: &World) {
         let statistics = greenloop::statistics();
         println!(
-            "{:>6.0} s{:>9}{:>12}{:>12}{:>10.1}{:>10.1}{:>10}{:>12}{:>6}{:>9}",
+            "{:>6.1} s{:>9}{:>12}{:>12}{:>10.1}{:>10.1}{:>10}{:>12}{:>6}{:>9}",
             time.as_secs_f64(),
             world.alive(),
             world.spawned(),

@@ -64,7 +64,7 @@ pub(crate) fn start_servers(world: &Rc<World>, group: &Group) {
 
 /// Echoes until the client goes, or the patience ends, or with a bang.
 fn serve(world: &World, mut stream: TcpStream) {
-    let patience = Duration::from_millis(500 + world.below(2000));
+    let patience = Duration::from_millis(1000 + world.below(4000));
     let mut buffer = [0; 2048];
     let echo = || -> io::Result<()> {
         loop {
@@ -91,12 +91,12 @@ fn nap(world: &World, milliseconds: u64) {
 
 fn play(world: &Rc<World>) {
     match world.below(100) {
-        0..25 => nap(world, 1000),
+        0..25 => nap(world, 4000),
         25..45 => talk(world),
         45..53 => be_late(world),
         53..60 => be_late_within_a_limit(world),
         60..70 => {
-            nap(world, 500);
+            nap(world, 2000);
             panic_any(Intended);
         }
         70..75 => lend_to_children(world),
@@ -127,13 +127,13 @@ fn talk(world: &Rc<World>) {
         }
         world.check(echo == message, "a byte came back wrong");
         world.count("messages");
-        nap(world, 200);
+        nap(world, 500);
     }
 }
 
 /// Sleeps longer than it may.
 fn be_late(world: &World) {
-    let limit = Duration::from_micros(world.below(300_000));
+    let limit = Duration::from_micros(world.below(2_000_000));
     let result = green::timeout(limit, || green::sleep(Duration::from_secs(3600)));
     world.check(result.is_err(), "a time-out did not come");
     world.count("timed out");
@@ -141,7 +141,7 @@ fn be_late(world: &World) {
 
 /// The outer limit is reached first, and the inner one is none of its business.
 fn be_late_within_a_limit(world: &World) {
-    let (inner, outer) = (Duration::from_secs(1800), Duration::from_micros(world.below(300_000)));
+    let (inner, outer) = (Duration::from_secs(1800), Duration::from_micros(world.below(2_000_000)));
     let entered = Cell::new(false);
     let result = green::timeout(outer, || {
         entered.set(true);
@@ -161,7 +161,7 @@ fn lend_to_children(world: &Rc<World>) {
                 let alive = world.enter();
                 scope.spawn(move || {
                     let _alive = alive;
-                    nap(world, 200);
+                    nap(world, 1000);
                     if panics && place == 1 {
                         panic_any(Intended);
                     }
@@ -185,7 +185,7 @@ fn go_deep(world: &World, bytes: usize) {
     if bytes > block.len() {
         go_deep(world, bytes - block.len());
     } else {
-        nap(world, 300);
+        nap(world, 2000);
     }
     world.check(black_box(block)[1023] == 1, "a stack was overwritten");
 }
@@ -193,7 +193,7 @@ fn go_deep(world: &World, bytes: usize) {
 /// Catches its end, goes on, and meets it again at the next wait.
 fn swallow_what_ends_it(world: &World) {
     for _ in 0..3 {
-        if catch_unwind(AssertUnwindSafe(|| nap(world, 300))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| nap(world, 1000))).is_err() {
             world.count("swallowed");
         }
     }
@@ -203,7 +203,7 @@ fn swallow_what_ends_it(world: &World) {
 fn wait_for_a_child(world: &Rc<World>) {
     let child = spawn(world);
     if world.one_in(3) {
-        nap(world, 100);
+        nap(world, 500);
         child.abort();
     }
     world.note_end(child.wait());
@@ -235,7 +235,7 @@ fn map_in_a_pool(world: &Rc<World>) {
     let shared = Rc::clone(world);
     let doubled = pool.map(0..7_u64, move |number| {
         let _alive = shared.enter();
-        nap(&shared, 50);
+        nap(&shared, 500);
         2 * number
     });
     world.check(doubled == [0, 2, 4, 6, 8, 10, 12], "a pool mixed up its results");
@@ -252,8 +252,8 @@ fn leave_a_coroutine(world: &Rc<World>) {
         }
     });
     let mut numbers = numbers.values();
-    nap(world, 100);
+    nap(world, 1000);
     world.check(numbers.by_ref().take(4).sum::<u64>() == 6, "a coroutine counted wrong");
-    nap(world, 100);
+    nap(world, 1000);
     world.count("coroutines");
 }

@@ -28,7 +28,7 @@ static UNINTENDED: AtomicUsize = AtomicUsize::new(0);
 pub(crate) fn silence_intended_panics() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if !info.payload().is::<Intended>() && info.payload_as_str() != Some(SCOPE) {
+        if !info.payload().is::<Intended>() && info.payload().downcast_ref() != Some(&SCOPE) {
             UNINTENDED.fetch_add(1, Ordering::Relaxed);
             report(info);
         }
@@ -39,9 +39,10 @@ pub(crate) fn silence_intended_panics() {
 pub(crate) struct World {
     random: Cell<u64>,
     alive: Cell<usize>,
-    /// Those with a stack of the usual size.
-    unsized_alive: Cell<usize>,
-    most_alive: Cell<usize>,
+    /// Of these, how many have a stack of another size than most.
+    sized: Cell<usize>,
+    /// The most that had a stack of the usual size.
+    most_usual: Cell<usize>,
     spawned: Cell<u64>,
     counts: RefCell<BTreeMap<&'static str, u64>>,
     failures: RefCell<BTreeMap<&'static str, u64>>,
@@ -49,14 +50,18 @@ pub(crate) struct World {
 }
 
 /// Held by each green thread, so that its end can be seen, however it comes.
-pub(crate) struct Alive(Rc<World>);
+pub(crate) struct Alive {
+    world: Rc<World>,
+    sized: bool,
+}
 
 impl World {
     pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self {
             random: Cell::new(0x9e37_79b9_7f4a_7c15),
             alive: Cell::new(0),
-            most_alive: Cell::new(0),
+            sized: Cell::new(0),
+            most_usual: Cell::new(0),
             spawned: Cell::new(0),
             counts: RefCell::default(),
             failures: RefCell::default(),
@@ -82,16 +87,26 @@ impl World {
     pub(crate) fn enter(self: &Rc<Self>) -> Alive {
         self.spawned.set(self.spawned.get() + 1);
         self.alive.set(self.alive.get() + 1);
-        self.most_alive.set(self.most_alive.get().max(self.alive.get()));
-        Alive(Rc::clone(self))
+        self.most_usual.set(self.most_usual.get().max(self.alive.get() - self.sized.get()));
+        Alive { world: Rc::clone(self), sized: false }
+    }
+
+    /// Counts one more green thread with a stack of another size than most.
+    pub(crate) fn enter_sized(self: &Rc<Self>) -> Alive {
+        self.sized.set(self.sized.get() + 1);
+        {
+            let mut alive = self.enter();
+            alive.sized = true;
+            alive
+        }
     }
 
     pub(crate) fn alive(&self) -> usize {
         self.alive.get()
     }
 
-    pub(crate) fn most_alive(&self) -> usize {
-        self.most_alive.get()
+    pub(crate) fn most_usual(&self) -> usize {
+        self.most_usual.get()
     }
 
     pub(crate) fn spawned(&self) -> u64 {
@@ -126,7 +141,7 @@ impl World {
     }
 
     pub(crate) fn print_counts(&self) {
-        println!("\nof {} green threads, {} at a time:", self.spawned(), self.most_alive());
+        println!("\nof {} green threads:", self.spawned());
         for (what, count) in &*self.counts.borrow() {
             println!("{count:>12} {what}");
         }
@@ -148,6 +163,7 @@ impl World {
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.0.alive.set(self.0.alive.get() - 1);
+        self.world.alive.set(self.world.alive.get() - 1);
+        self.world.sized.set(self.world.sized.get() - usize::from(self.sized));
     }
 }

@@ -342,7 +342,7 @@ impl Executor {
             }
             return true;
         }
-        if self.closing.get() {
+        if self.closing.get() && !header.has(ASKS) {
             // Spawned by a destructor while the loop ends.
             self.cancel(task);
             return true;
@@ -458,7 +458,10 @@ impl Executor {
         let header = unsafe { task.as_ref() };
         debug_assert!(header.has(DONE) && !header.has(OUTPUT));
         self.table.borrow_mut().remove(header.slot.get() as usize);
-        drop(header.cold.take());
+        if let Some(cold) = header.cold.take() {
+            // With the task's own values, whose destructors are foreign code.
+            contain(|| drop(cold));
+        }
         if header.has(QUEUED) {
             header.set(RETIRED);
         } else {
