@@ -90,6 +90,10 @@ pub mod net;
 #[cfg(not(greenloop_loom))]
 pub mod signal;
 
+#[cfg(all(feature = "green", not(greenloop_loom)))]
+#[cfg_attr(docsrs, doc(cfg(feature = "green")))]
+pub mod green;
+
 #[cfg(not(greenloop_loom))]
 pub use self::{
     event_loop::{EventLoop, Handle, run, statistics},

@@ -18,10 +18,11 @@ const LAYERS: &[&[&str]] = &[
     &["io"],
     &["net"],
     &["signal"],
+    &["green"],
 ];
 
 /// Macros stand at the root of the crate, wherever they are written.
-const MACROS: &[&str] = &["join", "try_join", "select", "__select"];
+const MACROS: &[&str] = &["join", "try_join", "select", "__select", "task_local"];
 
 #[test]
 fn modules_import_only_from_below() {

@@ -27,7 +27,7 @@ pub(crate) use self::{
     core::Core,
     current::{is_running, with, with_loop},
     fork::generation as process_generation,
-    registry::{is_alive, run_or_post},
+    registry::{is_alive, post, run_or_post},
 };
 use crate::executor::{JoinError, SpawnOptions};
 

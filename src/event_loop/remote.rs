@@ -135,7 +135,8 @@ impl<T> Drop for RemoteTask<T> {
 /// Waits, on whatever thread or runtime, for a task that was spawned by a
 /// [`Handle`](super::Handle).
 ///
-/// A future of `Result<T, JoinError>`. Dropping it lets the task run on.
+/// A future of `Result<T, JoinError>`. Dropping it lets the task run on; a panic that the task had
+/// before is then printed on standard error, a later one goes to the loop's hook.
 ///
 /// # Cancel safety
 ///

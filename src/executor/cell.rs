@@ -68,6 +68,21 @@ pub(super) unsafe fn take_output<T>(task: NonNull<Header>) -> Result<T, JoinErro
     unsafe { output.cast::<Result<T, JoinError>>().read() }
 }
 
+/// Looks at the output of a task.
+///
+/// # Safety
+///
+/// The task's `OUTPUT` flag is set, `T` is the output of its future, and nobody takes or drops the
+/// output while the reference lives.
+pub(super) unsafe fn peek_output<'a, T>(task: NonNull<Header>) -> &'a Result<T, JoinError> {
+    // SAFETY: the caller's task is alive.
+    let offset = unsafe { task.as_ref() }.vtable.stage_offset;
+    // SAFETY: the output stands at the offset that the vtable was made with.
+    let output = unsafe { task.byte_add(offset) };
+    // SAFETY: the flag says that it is there.
+    unsafe { output.cast::<Result<T, JoinError>>().as_ref() }
+}
+
 /// The table of functions of one type of future.
 struct Functions<F>(F);
 

@@ -15,6 +15,7 @@ use std::{
     cell::Cell,
     panic::Location,
     ptr::NonNull,
+    rc::Rc,
     sync::Arc as StdArc,
     task::{Context, Poll},
 };
@@ -51,10 +52,17 @@ pub(super) struct VTable {
 }
 
 /// What few tasks have, allocated when the first of it is needed.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Cold {
     pub(super) name: Option<StdArc<str>>,
+    /// What is called with the output when the task has ended, in this order.
+    pub(super) links: Vec<Link>,
+    /// Values of the task's own, by the address of what names them.
+    pub(super) locals: Vec<(usize, Rc<dyn Any>)>,
 }
+
+/// A function that is called once with a finished task, whose output is still there.
+pub(super) type Link = Box<dyn FnOnce(NonNull<Header>)>;
 
 /// The head of a task; the future or its output follows in the same allocation.
 #[repr(C)]
@@ -88,7 +96,8 @@ pub(super) const NO_JOINER: u32 = u32::MAX;
 
 /// In the run queue. Set by a wake, cleared when popped.
 pub(super) const QUEUED: u32 = 1;
-/// Its future is on the stack: being polled, or being dropped by an abort.
+/// Its future is on the stack: being polled, or being dropped by an abort. Or, when it is `DONE`, its
+/// output is being looked at by links.
 pub(super) const RUNNING: u32 = 1 << 1;
 /// Its future is gone. Never cleared.
 pub(super) const DONE: u32 = 1 << 2;
@@ -100,6 +109,8 @@ pub(super) const ABORTED: u32 = 1 << 4;
 pub(super) const DETACHED: u32 = 1 << 5;
 /// It left the table while in the run queue, which now holds the table's reference.
 pub(super) const RETIRED: u32 = 1 << 6;
+/// It cannot be dropped by an abort, only asked to end. Set by its future, from within a poll.
+pub(super) const ASKS: u32 = 1 << 7;
 
 const ONE_LOCAL: u32 = 1 << 8;
 
@@ -180,5 +191,22 @@ impl Header {
         let name = cold.as_ref().and_then(|cold| cold.name.clone());
         self.cold.set(cold);
         name
+    }
+
+    /// Works on the cold part, which is made if there is none. No foreign code may run meanwhile:
+    /// it would find the part missing.
+    pub(super) fn with_cold<R>(&self, f: impl FnOnce(&mut Cold) -> R) -> R {
+        let mut cold = self.cold.take().unwrap_or_default();
+        let result = f(&mut cold);
+        self.cold.set(Some(cold));
+        result
+    }
+
+    /// Takes the links, in the order in which they were made.
+    pub(super) fn take_links(&self) -> Vec<Link> {
+        let mut cold = self.cold.take();
+        let links = cold.as_mut().map(|cold| std::mem::take(&mut cold.links)).unwrap_or_default();
+        self.cold.set(cold);
+        links
     }
 }

@@ -39,6 +39,12 @@ impl Id {
         Self::number(reserve(1))
     }
 
+    /// The bare number.
+    #[cfg(feature = "green")]
+    pub(crate) fn get(self) -> u64 {
+        self.0.get()
+    }
+
     fn number(number: u64) -> Self {
         Self(NonZeroU64::new(number).expect("2^64 tasks take centuries"))
     }

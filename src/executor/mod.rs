@@ -10,20 +10,29 @@
 //! Everything that may run a user's code (futures, destructors, wakers) runs with no borrow held.
 //!
 //! The files: `header.rs` a task's flags and counts, `cell.rs` its future or output, `waker.rs`
-//! the wake on this thread, `foreign.rs` and `injector.rs` the wake from others, `run_queue.rs`
-//! and `blocks.rs` what they say, `join_error.rs` how a task fails.
+//! the wake on this thread, `foreign.rs`, `injector.rs` and `mail.rs` the wake from others,
+//! `join_error.rs` how a task fails, `ending.rs` the end of all, `asking.rs` the end of a task with
+//! a stack; `links.rs`, `locals.rs`, `budget.rs`, `task_key.rs`, `run_queue.rs`, `blocks.rs` and
+//! `id.rs` what they say.
 
+mod asking;
 mod blocks;
+mod budget;
 mod cell;
+mod ending;
 mod foreign;
 mod header;
 mod id;
 mod injector;
 mod join_error;
+mod links;
+mod locals;
+mod mail;
 #[cfg(all(test, greenloop_loom))]
 mod models;
 mod primitives;
 mod run_queue;
+mod task_key;
 mod waker;
 
 use std::{
@@ -39,75 +48,26 @@ use std::{
 
 use slab::Slab;
 
-pub use self::{id::Id, join_error::JoinError};
 pub(crate) use self::{
+    asking::Killed,
+    header::Payload,
     injector::{Doorbell, Injector, Job},
+    task_key::TaskKey,
     waker::Entered,
 };
+pub use self::{id::Id, join_error::JoinError};
 /// Shares the injector; loom's while it models the executor.
 pub(crate) type InjectorArc<T> = primitives::Arc<T>;
 use self::{
     blocks::Blocks,
+    budget::BUDGET,
     header::{
-        ABORTED, Cold, DETACHED, DONE, Header, NO_JOINER, OUTPUT, Payload, QUEUED, RETIRED, RUNNING,
+        ABORTED, ASKS, Cold, DETACHED, DONE, Header, NO_JOINER, OUTPUT, QUEUED, RETIRED, RUNNING,
     },
     id::Ids,
     run_queue::RunQueue,
+    task_key::SPENT,
 };
-
-/// How many successful operations a task may do in one poll before it must let others run. The
-/// figure is tokio's (`tokio::task::coop`), where it has proved itself.
-const BUDGET: u32 = 128;
-
-/// Names a task whose output is a `T`, on any thread and for ever: plain data.
-pub(crate) struct TaskKey<T> {
-    loop_id: NonZeroU64,
-    id: Id,
-    slot: u32,
-    output: PhantomData<fn() -> T>,
-}
-
-impl<T> TaskKey<T> {
-    pub(crate) fn loop_id(&self) -> NonZeroU64 {
-        self.loop_id
-    }
-
-    pub(crate) fn id(&self) -> Id {
-        self.id
-    }
-
-    /// Makes this the name of no task: its output was taken.
-    pub(crate) fn spend(&mut self) {
-        self.slot = SPENT;
-    }
-
-    pub(crate) fn is_spent(&self) -> bool {
-        self.slot == SPENT
-    }
-
-    /// The same task, its output forgotten.
-    pub(crate) fn untyped(&self) -> TaskKey<()> {
-        TaskKey { loop_id: self.loop_id, id: self.id, slot: self.slot, output: PhantomData }
-    }
-}
-
-/// The slot of a spent key; `Executor::spawn` never gives it.
-const SPENT: u32 = u32::MAX;
-
-// By hand: the derives would ask it of `T`.
-impl<T> Clone for TaskKey<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for TaskKey<T> {}
-
-impl<T> std::fmt::Debug for TaskKey<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "TaskKey({} of loop {})", self.id, self.loop_id)
-    }
-}
 
 /// A task's place in the table.
 struct Entry {
@@ -226,7 +186,7 @@ impl Executor {
         // SAFETY: just made.
         let header = unsafe { task.as_ref() };
         if name.is_some() {
-            header.cold.set(Some(Box::new(Cold { name })));
+            header.cold.set(Some(Box::new(Cold { name, ..Cold::default() })));
         }
         let id = id.unwrap_or_else(|| self.ids.next());
         let slot = self.table.borrow_mut().insert(Entry { task, id });
@@ -246,29 +206,48 @@ impl Executor {
         let task = self.find(key)?;
         // SAFETY: in the table.
         let header = unsafe { task.as_ref() };
+        if header.has(OUTPUT) && header.has(RUNNING) {
+            // One of its links, which look at the output, polls for it.
+            cx.waker().wake_by_ref();
+            return Some(Poll::Pending);
+        }
         if header.has(OUTPUT) {
+            self.call_links(task);
             // SAFETY: the flag is set, and the key was made for the output's type.
             let output = unsafe { cell::take_output(task) };
             self.retire(task);
             return Some(Poll::Ready(output));
         }
         debug_assert!(!header.has(DONE), "a finished task in the table has its output");
-        self.set_joiner(header, cx.waker());
+        if self.is_joined_by(header, cx.waker()) {
+            return Some(Poll::Pending);
+        }
+        // Cloning a stranger's waker may run anything, and end the task, so look again.
+        let waker = cx.waker().clone();
+        if header.has(OUTPUT) {
+            drop(waker);
+            return self.poll_join(key, cx);
+        }
+        let old = self.put_joiner(header, waker);
+        drop(old);
         Some(Poll::Pending)
     }
 
-    fn set_joiner(&self, header: &Header, waker: &Waker) {
-        // Cloning and dropping a stranger's waker may run anything, so both happen unborrowed.
-        let slot = header.joiner.get() as usize;
-        if header.joiner.get() == NO_JOINER {
-            let waker = waker.clone();
-            let slot = self.joiners.borrow_mut().insert(waker);
-            header.joiner.set(u32::try_from(slot).expect("no more joiners than tasks"));
-        } else if !self.joiners.borrow()[slot].will_wake(waker) {
-            let waker = waker.clone();
-            let old = std::mem::replace(&mut self.joiners.borrow_mut()[slot], waker);
-            drop(old);
+    /// Whether the task, when it has ended, wakes the same one as `waker`.
+    fn is_joined_by(&self, header: &Header, waker: &Waker) -> bool {
+        let slot = header.joiner.get();
+        slot != NO_JOINER && self.joiners.borrow()[slot as usize].will_wake(waker)
+    }
+
+    /// Leaves a waker for the end of the task, and gives back the one that was there before.
+    fn put_joiner(&self, header: &Header, waker: Waker) -> Option<Waker> {
+        let mut joiners = self.joiners.borrow_mut();
+        if header.joiner.get() != NO_JOINER {
+            return Some(std::mem::replace(&mut joiners[header.joiner.get() as usize], waker));
         }
+        let slot = joiners.insert(waker);
+        header.joiner.set(u32::try_from(slot).expect("no more joiners than tasks"));
+        None
     }
 
     fn take_joiner(&self, header: &Header) -> Option<Waker> {
@@ -283,7 +262,7 @@ impl Executor {
         let header = unsafe { task.as_ref() };
         header.set(DETACHED);
         let joiner = self.take_joiner(header);
-        if header.has(DONE) {
+        if header.has(DONE) && !header.has(RUNNING) {
             self.discard_output(task);
             self.retire(task);
         }
@@ -313,8 +292,11 @@ impl Executor {
         if header.has(DONE) {
             return;
         }
-        if header.has(RUNNING) {
+        if header.has(RUNNING | ASKS) {
             header.set(ABORTED);
+            if header.has(ASKS) {
+                waker::schedule(&self.queue, header);
+            }
             return;
         }
         if self.aborting.get() {
@@ -328,7 +310,7 @@ impl Executor {
             let Some(key) = next else { break };
             if let Some(task) = self.find(key) {
                 // SAFETY: in the table.
-                if !unsafe { task.as_ref() }.has(DONE | RUNNING) {
+                if !unsafe { task.as_ref() }.has(DONE | RUNNING | ASKS) {
                     self.cancel(task);
                 }
             }
@@ -360,7 +342,7 @@ impl Executor {
             }
             return true;
         }
-        if self.closing.get() {
+        if self.closing.get() && !header.has(ASKS) {
             // Spawned by a destructor while the loop ends.
             self.cancel(task);
             return true;
@@ -376,7 +358,7 @@ impl Executor {
         self.current.set(outer);
         header.clear(RUNNING);
         match polled {
-            Poll::Pending if header.has(ABORTED) => self.cancel(task),
+            Poll::Pending if header.has(ABORTED) && !header.has(ASKS) => self.cancel(task),
             Poll::Pending => {}
             Poll::Ready(Ok(())) => self.finish(task),
             Poll::Ready(Err(payload)) => self.fail(task, payload),
@@ -410,7 +392,12 @@ impl Executor {
     fn fail(&self, task: NonNull<Header>, payload: Payload) {
         // SAFETY: in the table until it is done.
         let header = unsafe { task.as_ref() };
-        let error = JoinError::panicked(self.id_of(header), header.name(), payload);
+        let (id, name) = (self.id_of(header), header.name());
+        let error = if payload.is::<Killed>() {
+            JoinError::cancelled(id, name)
+        } else {
+            JoinError::panicked(id, name, payload)
+        };
         // SAFETY: the future is gone.
         unsafe { (header.vtable.store_error)(task, error) };
         self.finish(task);
@@ -424,6 +411,7 @@ impl Executor {
         if self.root.get() == Some(task) {
             self.root_done.set(true);
         }
+        self.call_links(task);
         if header.has(DETACHED) {
             self.discard_output(task);
             self.retire(task);
@@ -440,6 +428,7 @@ impl Executor {
         if !header.has(OUTPUT) {
             return;
         }
+        self.call_links(task);
         // SAFETY: the flag is set.
         if let Some(error) = unsafe { (header.vtable.error)(task) } {
             // SAFETY: nobody takes the output in the meantime: its handle is gone.
@@ -469,7 +458,10 @@ impl Executor {
         let header = unsafe { task.as_ref() };
         debug_assert!(header.has(DONE) && !header.has(OUTPUT));
         self.table.borrow_mut().remove(header.slot.get() as usize);
-        drop(header.cold.take());
+        if let Some(cold) = header.cold.take() {
+            // With the task's own values, whose destructors are foreign code.
+            contain(|| drop(cold));
+        }
         if header.has(QUEUED) {
             header.set(RETIRED);
         } else {
@@ -498,37 +490,6 @@ impl Executor {
     }
 
     // --- what the loop asks -------------------------------------------------------------------
-
-    /// Schedules the tasks that other threads woke, in the order of the wakes. Returns the jobs
-    /// they posted, which the caller runs.
-    pub(crate) fn collect_mail(&self) -> Vec<Job> {
-        self.schedule_woken(self.injector.take_woken());
-        self.injector.take_jobs()
-    }
-
-    fn schedule_woken(&self, last: Option<NonNull<Header>>) {
-        // The stack gives the last one first: turn it round.
-        let mut first = std::ptr::null_mut();
-        let mut rest = last;
-        while let Some(task) = rest {
-            // SAFETY: the foreign `QUEUED` bit pins the task, and whoever takes it off owns the
-            // link.
-            let link = unsafe { &task.as_ref().injected_next };
-            rest = NonNull::new(link.load(primitives::Ordering::Relaxed));
-            link.store(first, primitives::Ordering::Relaxed);
-            first = task.as_ptr();
-        }
-        while let Some(task) = NonNull::new(first) {
-            // SAFETY: as above; read before `accept`, after which an orphan may be gone.
-            first = unsafe { task.as_ref() }.injected_next.load(primitives::Ordering::Relaxed);
-            self.foreign_wakes.set(self.foreign_wakes.get() + 1);
-            // SAFETY: taken from the stack, on the loop's thread.
-            if unsafe { foreign::accept(task) } {
-                // SAFETY: not an orphan, so in the table.
-                waker::schedule(&self.queue, unsafe { task.as_ref() });
-            }
-        }
-    }
 
     /// Makes a task the one whose end `root_done` tells.
     pub(crate) fn set_root(&self, root: Option<TaskKey<()>>) {
@@ -577,85 +538,6 @@ impl Executor {
     pub(crate) fn current(&self) -> Option<Id> {
         // SAFETY: the running task is alive.
         self.current.get().map(|task| self.id_of(unsafe { task.as_ref() }))
-    }
-
-    /// Whether the running task may do another operation; if not, wakes it again so that the
-    /// caller can return `Pending`.
-    pub(crate) fn poll_budget(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.budget.get() == 0 {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    }
-
-    /// Counts an operation that succeeded.
-    pub(crate) fn spend_budget(&self) {
-        self.budget.set(self.budget.get().saturating_sub(1));
-    }
-
-    /// Runs `poll` with a full budget, and leaves the old one as it was.
-    pub(crate) fn with_fresh_budget<R>(&self, poll: impl FnOnce() -> R) -> R {
-        let before = self.budget.replace(BUDGET);
-        let result = poll();
-        self.budget.set(before);
-        result
-    }
-
-    // --- the end --------------------------------------------------------------------------------
-
-    /// Ends every task on this thread: closes the injector, aborts what is alive, runs what that
-    /// woke, and drops the outputs that nobody took. Tasks that destructors spawn are cancelled
-    /// too, up to a bound: what is left after it is returned (id and name) and leaked.
-    pub(crate) fn shut_down(&self) -> Vec<(Id, Option<StdArc<str>>)> {
-        self.closing.set(true);
-        let (woken, jobs) = self.injector.close();
-        self.schedule_woken(woken);
-        // A job that will not run may hold a future, whose destructor may do anything.
-        for job in jobs {
-            contain(|| drop(job));
-        }
-        const ROUNDS: usize = 100;
-        for _ in 0..ROUNDS {
-            let everyone = self.keys();
-            if everyone.is_empty() {
-                break;
-            }
-            for key in everyone {
-                self.abort(key);
-                self.detach(key);
-            }
-            let mut bound = 1000 + self.queue.len();
-            while bound > 0 && self.poll_next() {
-                bound -= 1;
-            }
-        }
-        while let Some(task) = self.queue.pop() {
-            // SAFETY: a task in the queue is in the table, or retired with the queue as its keeper.
-            if unsafe { task.as_ref() }.has(RETIRED) {
-                self.free(task);
-            }
-        }
-        let left = self.keys();
-        for _ in &left {
-            // The tasks that are leaked still point to the injector.
-            std::mem::forget(self.injector.clone());
-        }
-        let mut joiners = std::mem::take(&mut *self.joiners.borrow_mut());
-        for joiner in joiners.drain() {
-            contain(|| drop(joiner));
-        }
-        left.into_iter().map(|key| (key.id, self.name(key))).collect()
-    }
-
-    fn keys(&self) -> Vec<TaskKey<()>> {
-        let key = |(slot, entry): (usize, &Entry)| TaskKey {
-            loop_id: self.loop_id,
-            id: entry.id,
-            slot: slot as u32,
-            output: PhantomData,
-        };
-        self.table.borrow().iter().map(key).collect()
     }
 }
 

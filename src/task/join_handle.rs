@@ -110,6 +110,91 @@ impl<T> JoinHandle<T> {
         event_loop::with_loop(key.loop_id(), |core| core.executor.name(key.untyped())).flatten()
     }
 
+    /// Looks at the output of the task without taking it; `None` if it has none (yet, or any more).
+    ///
+    /// # Panics
+    ///
+    /// On a thread that does not run the task's loop, while that loop is alive.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// greenloop::run(async {
+    ///     let mut task = greenloop::spawn(async { 7 });
+    ///     assert!(task.peek(|_| ()).is_none());
+    ///     greenloop::yield_now().await;
+    ///     assert_eq!(task.peek(|output| *output.as_ref().unwrap()), Some(7));
+    ///     assert_eq!(task.await.unwrap(), 7);
+    /// });
+    /// ```
+    #[doc(alias = "value")]
+    #[doc(alias = "successful")]
+    #[doc(alias = "exception")]
+    #[track_caller]
+    pub fn peek<R>(&self, look: impl FnOnce(&Result<T, JoinError>) -> R) -> Option<R> {
+        let key = self.key;
+        match event_loop::with_loop(key.loop_id(), |core| core.executor.peek(key, look)) {
+            Some(looked) => looked,
+            None => {
+                assert!(
+                    !event_loop::is_alive(key.loop_id()),
+                    "the JoinHandle of task {} was looked at outside of its event loop",
+                    key.id(),
+                );
+                None
+            }
+        }
+    }
+
+    /// Has `f` called with the output when the task has ended, however it ends.
+    ///
+    /// The loop calls it before anybody who waits for the task goes on, not on the task's stack;
+    /// several are called in the order in which they were given. If the task has ended already,
+    /// the loop calls it soon, and before the output is taken. A panic of `f` is reported and stops
+    /// nobody.
+    ///
+    /// # Panics
+    ///
+    /// On a thread that does not run the task's loop; when the output was taken already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// greenloop::run(async {
+    ///     let seen = Rc::new(Cell::new(0));
+    ///     let task = greenloop::spawn(async { 7 });
+    ///     task.on_done({
+    ///         let seen = Rc::clone(&seen);
+    ///         move |output| seen.set(*output.as_ref().unwrap())
+    ///     });
+    ///     task.await.unwrap();
+    ///     assert_eq!(seen.get(), 7);
+    /// });
+    /// ```
+    #[doc(alias = "link")]
+    #[doc(alias = "rawlink")]
+    #[doc(alias = "add_done_callback")]
+    #[track_caller]
+    pub fn on_done(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static)
+    where
+        T: 'static,
+    {
+        let key = self.key;
+        assert!(!key.is_spent(), "on_done of a task whose output was taken");
+        let linked = event_loop::with_loop(key.loop_id(), |core| {
+            if !core.executor.link(key, f) {
+                // It has ended: the loop calls it, not we.
+                let key = key.untyped();
+                event_loop::post(key.loop_id(), move || {
+                    event_loop::with_loop(key.loop_id(), |core| core.executor.call_late_links(key));
+                });
+            }
+        });
+        assert!(linked.is_some(), "on_done of task {} {}", key.id(), event_loop::NEEDS_LOOP);
+    }
+
     /// Returns a handle that can abort the task, and does not detach it when dropped.
     #[must_use]
     pub fn abort_handle(&self) -> AbortHandle {

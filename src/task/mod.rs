@@ -10,6 +10,7 @@ mod join_all;
 mod join_handle;
 #[doc(hidden)]
 pub mod join_macros;
+mod local;
 #[doc(hidden)]
 pub mod select_macro;
 mod spawn_blocking;
@@ -21,6 +22,7 @@ pub use self::{
     builder::Builder,
     join_all::{JoinAll, TryJoinAll, join_all, try_join_all},
     join_handle::JoinHandle,
+    local::Local,
     spawn_blocking::spawn_blocking,
     yield_now::{YieldNow, yield_now},
 };
@@ -65,7 +67,7 @@ where
 }
 
 #[track_caller]
-fn spawn_with<F>(future: F, options: SpawnOptions) -> JoinHandle<F::Output>
+pub(crate) fn spawn_with<F>(future: F, options: SpawnOptions) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,

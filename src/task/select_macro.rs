@@ -113,8 +113,6 @@ macro_rules! __select {
         {$({$name:ident $index:tt
             {{$pattern:pat} {$future:expr} {$condition:expr} {$handler:expr}}})+}
         {} $($unused:tt)*) => {{
-        #[allow(unused_imports, reason = "not every length has every variant")]
-        use $crate::task::select_macro::{Select as _, Selected};
         let mut enabled = 0_u32;
         $(if $condition { enabled |= 1 << $index; })+
         // The inner scope: the futures that lost are gone before the handler runs.
@@ -122,10 +120,14 @@ macro_rules! __select {
             ::core::pin::pin!(::core::future::IntoFuture::into_future($future)),
         )+) {
             mut futures => loop {
-                let selected =
-                    ::core::future::poll_fn(|cx| futures.poll_select(cx, $first, enabled)).await;
+                let selected = ::core::future::poll_fn(|cx| {
+                    $crate::task::select_macro::Select::poll_select(
+                        &mut futures, cx, $first, enabled,
+                    )
+                })
+                .await;
                 let fits = match &selected {
-                    $(::core::option::Option::Some(Selected::$name(output)) => {
+                    $(::core::option::Option::Some($crate::task::select_macro::Selected::$name(output)) => {
                         enabled &= !(1 << $index);
                         #[allow(unreachable_patterns, unused_variables, unused_mut,
                             reason = "the pattern is only tried")]
@@ -139,7 +141,7 @@ macro_rules! __select {
             },
         };
         match selected {
-            $(::core::option::Option::Some(Selected::$name(output)) => {
+            $(::core::option::Option::Some($crate::task::select_macro::Selected::$name(output)) => {
                 #[allow(unreachable_patterns, reason = "the pattern may fit everything")]
                 match output {
                     $pattern => $handler,

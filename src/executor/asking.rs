@@ -1,0 +1,39 @@
+#![allow(unsafe_code, reason = "looks at the running task")]
+#![cfg_attr(not(feature = "green"), allow(dead_code, reason = "only green threads are asked"))]
+//! Tasks that cannot be dropped but must be asked to end: those with a stack.
+
+use super::{
+    Executor, Id,
+    header::{ABORTED, ASKS},
+};
+
+/// The payload of the panic with which a task that was asked to end does so.
+#[derive(Debug)]
+pub(crate) struct Killed;
+
+impl Executor {
+    /// From now on an abort asks the running task to end instead of dropping its future.
+    pub(crate) fn ask_current(&self) {
+        if let Some(task) = self.current.get() {
+            // SAFETY: the running task is alive.
+            unsafe { task.as_ref() }.set(ASKS);
+        }
+    }
+
+    /// Whether the running task was asked to end.
+    pub(crate) fn current_is_aborted(&self) -> bool {
+        // SAFETY: the running task is alive.
+        self.current.get().is_some_and(|task| unsafe { task.as_ref() }.has(ABORTED))
+    }
+
+    /// What a signal handler may say of the running task: its name, and its id unless the table is
+    /// in use. Allocates and frees nothing.
+    pub(crate) fn describe_current(&self, describe: impl FnOnce(Option<Id>, Option<&str>)) {
+        let Some(task) = self.current.get() else { return };
+        // SAFETY: the running task is alive.
+        let header = unsafe { task.as_ref() };
+        let id = self.table.try_borrow().ok().map(|table| table[header.slot.get() as usize].id);
+        // The header keeps another reference to the name, so this one frees nothing.
+        describe(id, header.name().as_deref());
+    }
+}

@@ -1,0 +1,62 @@
+#![allow(unsafe_code, reason = "frees the tasks that are left in the run queue")]
+//! The end of all tasks, with their loop.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use super::{Entry, Executor, Id, TaskKey, contain, header::RETIRED};
+
+impl Executor {
+    /// Ends every task on this thread: closes the injector, aborts what is alive, runs what that
+    /// woke, and drops the outputs that nobody took. Tasks that destructors spawn are cancelled
+    /// too, up to a bound: what is left after it is returned (id and name) and leaked.
+    pub(crate) fn shut_down(&self) -> Vec<(Id, Option<Arc<str>>)> {
+        self.closing.set(true);
+        let (woken, jobs) = self.injector.close();
+        self.schedule_woken(woken);
+        // A job that will not run may hold a future, whose destructor may do anything.
+        for job in jobs {
+            contain(|| drop(job));
+        }
+        const ROUNDS: usize = 100;
+        for _ in 0..ROUNDS {
+            let everyone = self.keys();
+            if everyone.is_empty() {
+                break;
+            }
+            for key in everyone {
+                self.abort(key);
+                self.detach(key);
+            }
+            let mut bound = 1000 + self.queue.len();
+            while bound > 0 && self.poll_next() {
+                bound -= 1;
+            }
+        }
+        while let Some(task) = self.queue.pop() {
+            // SAFETY: a task in the queue is in the table, or retired with the queue as its keeper.
+            if unsafe { task.as_ref() }.has(RETIRED) {
+                self.free(task);
+            }
+        }
+        let left = self.keys();
+        for _ in &left {
+            // The tasks that are leaked still point to the injector.
+            std::mem::forget(self.injector.clone());
+        }
+        let mut joiners = std::mem::take(&mut *self.joiners.borrow_mut());
+        for joiner in joiners.drain() {
+            contain(|| drop(joiner));
+        }
+        left.into_iter().map(|key| (key.id, self.name(key))).collect()
+    }
+
+    fn keys(&self) -> Vec<TaskKey<()>> {
+        let key = |(slot, entry): (usize, &Entry)| TaskKey {
+            loop_id: self.loop_id,
+            id: entry.id,
+            slot: slot as u32,
+            output: PhantomData,
+        };
+        self.table.borrow().iter().map(key).collect()
+    }
+}

@@ -1,0 +1,158 @@
+//! Green threads: plain, blocking-looking code that shares the loop with async tasks.
+//!
+//! A green thread is a task with a stack of its own. It runs until it waits for something, and the
+//! loop runs the others meanwhile. [`spawn`] gives the very [`JoinHandle`] of a task, and
+//! [`Wait::wait`] waits for any future, so both kinds wait for each other, share every socket, timer,
+//! lock and queue, and are aborted and timed out alike.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use greenloop::green::{self, Wait};
+//!
+//! green::run(|| {
+//!     let threads = (0..10).map(|n| {
+//!         green::spawn(move || {
+//!             green::sleep(Duration::from_millis(5));
+//!             n * n
+//!         })
+//!     });
+//!     let squares = green::join_all(threads);
+//!     assert_eq!(squares.into_iter().map(Result::unwrap).sum::<i32>(), 285);
+//! });
+//! ```
+//!
+//! # What to know
+//!
+//! - Green threads never leave their thread, so `thread_local!` is sound, and shared by all of them; see
+//!   [`task_local!`](crate::task_local) for values of their own.
+//! - A `RefCell` that is borrowed, or a `std` lock that is held, while a green thread waits is so for
+//!   all the others.
+//! - An abort unwinds the green thread at the place where it waits. A `catch_unwind` that swallows that
+//!   meets it again at the next wait. A destructor that runs meanwhile must not wait.
+//! - Stacks hold 240 KiB unless [`Builder::stack_size`] says otherwise; untouched pages cost nothing. An
+//!   overflow ends the process with a message that says which green thread it was.
+//! - It needs panics that unwind. With `panic = "abort"` everything works but aborts and time-outs, which
+//!   end the process.
+
+mod builder;
+mod coroutine;
+mod group;
+mod join;
+pub mod net;
+mod overflow;
+mod permits;
+mod pool;
+mod scope;
+mod spawn_after;
+mod stack_memory;
+mod stacks;
+mod thread;
+mod timeout;
+mod wait;
+
+use std::time::Duration;
+
+pub use self::{
+    builder::Builder,
+    coroutine::{Coroutine, Resumed, Values, Yielder},
+    group::Group,
+    join::{Join, Joined, join_all},
+    pool::{ImapUnordered, Pool, PoolFull},
+    scope::{Scope, ScopedJoinHandle, scope},
+    spawn_after::spawn_after,
+    timeout::timeout,
+    wait::Wait,
+};
+pub use crate::task::{JoinHandle, Local};
+use crate::{event_loop, task, time};
+
+/// How many bytes the stack of the first green thread holds: as `main`'s does on Linux.
+const ROOT_STACK: usize = 8 << 20;
+
+/// Makes an event loop, runs a closure on it as a green thread, and returns its result.
+///
+/// It has a stack of 8 MiB, as `main` has. What still runs when it ends is aborted, as by
+/// [`greenloop::run`](crate::run).
+///
+/// # Panics
+///
+/// When the closure panics, with its panic; when the system has no descriptors left for a loop, or no
+/// memory for a stack; and when this thread is running a loop already.
+///
+/// # Examples
+///
+/// ```
+/// use greenloop::green;
+///
+/// let answer = green::run(|| green::spawn(|| 6 * 7));
+/// # drop(answer);
+/// ```
+#[track_caller]
+pub fn run<F, T>(f: F) -> T
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    let output = event_loop::run(async { Builder::new().stack_size(ROOT_STACK).spawn(f).await });
+    match output {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => std::panic::resume_unwind(payload),
+            Err(error) => panic!("the closure of `green::run` did not end by itself: {error}"),
+        },
+    }
+}
+
+/// Starts a closure as a green thread on the loop that this thread is running.
+///
+/// It does not run before the caller waits or ends. The handle is that of any task: wait for it with
+/// [`Wait::wait`], or `.await` it.
+///
+/// # Panics
+///
+/// Outside of a loop, and when there is no memory for a stack; see [`Builder::try_spawn`].
+///
+/// # Examples
+///
+/// ```
+/// use greenloop::green::{self, Wait};
+///
+/// green::run(|| {
+///     let thread = green::spawn(|| 6 * 7);
+///     assert_eq!(thread.wait().unwrap(), 42);
+/// });
+/// ```
+#[doc(alias = "gevent.spawn")]
+#[doc(alias = "Greenlet")]
+#[track_caller]
+pub fn spawn<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    Builder::new().spawn(f)
+}
+
+/// Lets the other tasks run until `duration` has passed; as [`greenloop::sleep`](crate::sleep).
+///
+/// # Panics
+///
+/// Outside of a green thread.
+#[doc(alias = "gevent.sleep")]
+#[track_caller]
+pub fn sleep(duration: Duration) {
+    time::sleep(duration).wait();
+}
+
+/// Lets every other task that is ready run; as [`greenloop::yield_now`](crate::yield_now).
+///
+/// # Panics
+///
+/// Outside of a green thread.
+#[doc(alias = "sleep(0)")]
+#[doc(alias = "gevent.idle")]
+#[track_caller]
+pub fn yield_now() {
+    task::yield_now().wait();
+}

@@ -1,0 +1,14 @@
+//! TCP for green threads, with the API of `std::net`.
+//!
+//! Changing a `use` line ports a threaded server. The streams are `std::io::Read` and `Write`, so
+//! that blocking crates that are generic over these work: TLS, WebSockets, HTTP.
+
+mod tcp_listener;
+mod tcp_stream;
+mod wait_io;
+
+pub use self::{
+    tcp_listener::{Incoming, TcpListener},
+    tcp_stream::TcpStream,
+};
+pub use crate::net::ToSocketAddrs;

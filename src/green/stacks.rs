@@ -1,0 +1,190 @@
+#![allow(unsafe_code, reason = "promises the stack switch that a stack has a guard")]
+//! Stacks for green threads and coroutines, kept for the next one when one ends.
+//!
+//! One pool per thread, with a class per size. A green thread reserves a stack when it is spawned, so
+//! that the lack of memory is an error there, and takes it when it first runs: those that end
+//! without having waited all run on the same one, which is in the cache.
+//!
+//! Invariant: `warm` and `cold` never have fewer stacks than are `reserved`. A stack comes back only when nothing
+//! on it is alive; one that does not come back is never used again, nor unmapped.
+
+use std::{cell::RefCell, io, num::NonZeroUsize, rc::Rc};
+
+use corosensei::stack::StackPointer;
+
+use super::stack_memory::{Chunk, GUARD, forget_contents, page_size};
+
+/// What a green thread's stack holds unless told otherwise, in bytes. Printing, formatting and a
+/// round trip over TCP take below 8 KiB, a panic with a backtrace 27 KiB, an HTTP client in a
+/// debug build 66 KiB; untouched pages cost nothing.
+pub(super) const DEFAULT_SIZE: usize = (256 << 10) - GUARD;
+
+/// How many stacks of a class keep the pages that they have touched when they are not in use.
+const WARM: usize = 1024;
+
+/// A stack: plain addresses, good as long as the pool keeps its chunk.
+#[derive(Debug)]
+pub(super) struct Stack {
+    base: StackPointer,
+    limit: StackPointer,
+    class: usize,
+}
+
+// SAFETY: the stack has `GUARD` bytes of guard at its low end and at least four pages above, and
+// both ends are aligned to pages.
+unsafe impl corosensei::stack::Stack for Stack {
+    fn base(&self) -> StackPointer {
+        self.base
+    }
+
+    fn limit(&self) -> StackPointer {
+        self.limit
+    }
+}
+
+impl Stack {
+    /// The addresses that must not be touched.
+    pub(super) fn guard(&self) -> std::ops::Range<usize> {
+        self.limit.get()..self.limit.get() + GUARD
+    }
+
+    /// How many bytes it holds.
+    pub(super) fn size(&self) -> usize {
+        self.base.get() - self.limit.get() - GUARD
+    }
+}
+
+/// The stacks of one thread.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    classes: RefCell<Vec<Class>>,
+}
+
+#[derive(Debug)]
+struct Class {
+    /// In bytes, guard included.
+    stack_size: usize,
+    /// Last in, first out, and before the cold ones: their pages are there, and in the cache.
+    warm: Vec<Stack>,
+    /// Those without pages of their own.
+    cold: Vec<Stack>,
+    reserved: usize,
+    taken: usize,
+    chunks: Vec<Chunk>,
+}
+
+/// The right to a stack.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    pool: Rc<Pool>,
+    class: usize,
+}
+
+/// This thread's pool.
+pub(super) fn pool() -> Rc<Pool> {
+    thread_local! {
+        static POOL: Rc<Pool> = Rc::default();
+    }
+    // While the thread ends, one of its own for whoever still asks.
+    POOL.try_with(Rc::clone).unwrap_or_default()
+}
+
+impl Pool {
+    /// Reserves a stack that holds at least so many bytes.
+    pub(super) fn reserve(self: &Rc<Self>, size: usize) -> io::Result<Reservation> {
+        let mut classes = self.classes.borrow_mut();
+        let page = page_size();
+        let stack_size = size
+            .max(4 * page)
+            .checked_next_multiple_of(page)
+            .and_then(|size| size.checked_add(GUARD))
+            .filter(|size| *size <= isize::MAX as usize)
+            .ok_or(io::ErrorKind::OutOfMemory)?;
+        let found = classes.iter().position(|class| class.stack_size == stack_size);
+        let index = found.unwrap_or_else(|| {
+            classes.push(Class {
+                stack_size,
+                warm: Vec::new(),
+                cold: Vec::new(),
+                reserved: 0,
+                taken: 0,
+                chunks: Vec::new(),
+            });
+            classes.len() - 1
+        });
+        let class = &mut classes[index];
+        if class.warm.len() + class.cold.len() == class.reserved {
+            class.grow(index)?;
+        }
+        class.reserved += 1;
+        Ok(Reservation { pool: Rc::clone(self), class: index })
+    }
+
+    /// Takes a stack back.
+    ///
+    /// # Safety
+    ///
+    /// Nothing on the stack is alive or will be used.
+    pub(super) unsafe fn put(&self, stack: Stack) {
+        let class = &mut self.classes.borrow_mut()[stack.class];
+        class.taken -= 1;
+        if class.warm.len() < WARM {
+            class.warm.push(stack);
+        } else {
+            forget_contents(stack.limit.get(), stack.base.get());
+            class.cold.push(stack);
+        }
+    }
+}
+
+impl Class {
+    fn grow(&mut self, index: usize) -> io::Result<()> {
+        let chunk = Chunk::map(self.stack_size)?;
+        // The lowest one comes first: pushed last.
+        let mut limits: Vec<_> = chunk.limits().collect();
+        limits.reverse();
+        self.cold.extend(limits.into_iter().map(|limit| Stack {
+            base: pointer(limit + self.stack_size),
+            limit: pointer(limit),
+            class: index,
+        }));
+        self.chunks.push(chunk);
+        Ok(())
+    }
+}
+
+fn pointer(address: usize) -> StackPointer {
+    NonZeroUsize::new(address).expect("nothing is mapped at null")
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for class in self.classes.get_mut() {
+            if class.taken > 0 {
+                // Something lives on one of them for ever.
+                std::mem::take(&mut class.chunks).into_iter().for_each(std::mem::forget);
+            }
+        }
+    }
+}
+
+impl Reservation {
+    /// Takes the stack.
+    pub(super) fn take(self) -> (Stack, Rc<Pool>) {
+        let pool = Rc::clone(&self.pool);
+        let mut classes = pool.classes.borrow_mut();
+        let class = &mut classes[self.class];
+        let stack = class.warm.pop().or_else(|| class.cold.pop()).expect("a stack was reserved");
+        class.taken += 1;
+        drop(classes);
+        // Gives up the reservation.
+        drop(self);
+        (stack, pool)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.pool.classes.borrow_mut()[self.class].reserved -= 1;
+    }
+}

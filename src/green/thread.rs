@@ -1,0 +1,215 @@
+#![allow(unsafe_code, reason = "hands the context of a poll to the stack that it resumes")]
+//! A green thread: a future whose poll resumes a coroutine.
+//!
+//! The loop knows nothing of it: it polls a task. The poll hands its `Context` to the coroutine and
+//! switches to its stack; there `wait.rs` polls futures with it, and switches back when one is
+//! pending. What `wait` needs is in a [`Record`] on the coroutine's own stack, and a thread-local
+//! points to the record of the green thread that is running.
+//!
+//! Invariant: the thread-local is the innermost running green thread's record, and null while none
+//! runs; the record's `context` is valid exactly while its green thread runs.
+
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    ptr,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+
+use super::{
+    overflow,
+    stacks::{Pool, Reservation, Stack},
+};
+use crate::{event_loop, executor::Payload};
+
+/// A pointer to the `Context` of the poll that resumes the coroutine, its lifetime erased.
+type Input = *mut ();
+type Inner<T> = Coroutine<Input, (), Result<T, Payload>, Stack>;
+
+/// What the code on a green thread's stack knows of it.
+pub(super) struct Record {
+    yielder: *const Yielder<Input, ()>,
+    context: Cell<Input>,
+    /// A future is being polled by `wait`.
+    pub(super) polling: Cell<bool>,
+    /// How many calls of `timeout` and `scope` are going on. They, and a `wait` that polls, point to
+    /// this record, so a `Coroutine` that began one of them must end it before it yields.
+    pub(super) extents: Cell<u32>,
+    /// How often the wish that it ends has been raised.
+    pub(super) raised: Cell<u32>,
+    /// The innermost time-out around the running code.
+    pub(super) timeout: Cell<*const super::timeout::Frame>,
+    /// For the message when it overflows.
+    pub(super) guard: std::ops::Range<usize>,
+    pub(super) stack_size: usize,
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Record> = const { Cell::new(ptr::null()) };
+}
+
+impl Record {
+    fn new(yielder: *const Yielder<Input, ()>, context: Input, stack: &Limits) -> Self {
+        Self {
+            yielder,
+            context: Cell::new(context),
+            polling: Cell::new(false),
+            extents: Cell::new(0),
+            raised: Cell::new(0),
+            timeout: Cell::new(ptr::null()),
+            guard: stack.guard.clone(),
+            stack_size: stack.size,
+        }
+    }
+
+    /// Calls `f` with the record of the running green thread.
+    pub(super) fn with<R>(f: impl FnOnce(&Self) -> R) -> Option<R> {
+        let record = CURRENT.get();
+        // SAFETY: the record is on the stack of the green thread that is running this.
+        (!record.is_null()).then(|| f(unsafe { &*record }))
+    }
+
+    /// Calls `f` with the context of the poll that this green thread is running in.
+    pub(super) fn with_context<R>(&self, f: impl FnOnce(&mut Context<'_>) -> R) -> R {
+        let context = self.context.replace(ptr::null_mut()).cast::<Context<'_>>();
+        assert!(!context.is_null(), "`wait` keeps one poll from running inside another");
+        let restore = Restore(self, context.cast());
+        // SAFETY: `poll` stored this pointer from its own `&mut Context` and cannot return before
+        // this stack yields, so the context is alive; it was taken out, so nobody shares it.
+        let result = f(unsafe { &mut *context });
+        drop(restore);
+        result
+    }
+
+    /// Lets the loop go on, until this green thread is polled again.
+    pub(super) fn suspend(&self) {
+        // SAFETY: the yielder is on this stack, below everything that runs on it.
+        let context = unsafe { &*self.yielder }.suspend(());
+        self.context.set(context);
+    }
+}
+
+/// Puts the context back, also when a poll panics.
+struct Restore<'a>(&'a Record, Input);
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        self.0.context.set(self.1);
+    }
+}
+
+/// The future of a green thread.
+pub(super) struct GreenThread<F, T> {
+    state: State<F, T>,
+}
+
+enum State<F, T> {
+    Unstarted(F, Reservation),
+    Running { coroutine: Inner<T>, record: *const Record, pool: Rc<Pool> },
+    Done,
+}
+
+// The coroutine's stack does not move with the future.
+impl<F, T> Unpin for GreenThread<F, T> {}
+
+impl<F, T> GreenThread<F, T> {
+    pub(super) fn new(f: F, stack: Reservation) -> Self {
+        Self { state: State::Unstarted(f, stack) }
+    }
+}
+
+impl<F, T> Future for GreenThread<F, T>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let starting;
+        if matches!(self.state, State::Unstarted(..)) {
+            if let State::Unstarted(f, reservation) =
+                std::mem::replace(&mut self.state, State::Done)
+            {
+                let (coroutine, limits, pool) = start(f, reservation);
+                // Until the stack has a record of its own, which it may be too small for.
+                starting = Record::new(ptr::null(), ptr::null_mut(), &limits);
+                self.state = State::Running { coroutine, record: &raw const starting, pool };
+            }
+        }
+        let State::Running { coroutine, record, .. } = &mut self.state else {
+            panic!("a green thread was polled after its end");
+        };
+        let outer = CURRENT.replace(*record);
+        let resumed = coroutine.resume(ptr::from_mut(cx).cast());
+        *record = CURRENT.replace(outer);
+        let CoroutineResult::Return(result) = resumed else { return Poll::Pending };
+        if let State::Running { coroutine, pool, .. } =
+            std::mem::replace(&mut self.state, State::Done)
+        {
+            // SAFETY: the coroutine has returned, so nothing on its stack is alive.
+            unsafe { pool.put(coroutine.into_stack()) };
+        }
+        match result {
+            Ok(value) => Poll::Ready(value),
+            Err(payload) => resume_unwind(payload),
+        }
+    }
+}
+
+/// Makes the coroutine of a green thread that runs for the first time.
+fn start<F, T>(f: F, reservation: Reservation) -> (Inner<T>, Limits, Rc<Pool>)
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    overflow::install_handler();
+    // From here on an abort must not drop the future: the stack has to unwind.
+    event_loop::with(|core| core.executor.ask_current());
+    let (stack, pool) = reservation.take();
+    let limits = Limits { guard: stack.guard(), size: stack.size() };
+    let coroutine = if size_of::<F>() > MOST_ON_STACK {
+        let f = Box::new(f);
+        coroutine(stack, limits.clone(), f)
+    } else {
+        coroutine(stack, limits.clone(), f)
+    };
+    (coroutine, limits, pool)
+}
+
+/// What the message about an overflow needs.
+#[derive(Clone)]
+struct Limits {
+    guard: std::ops::Range<usize>,
+    size: usize,
+}
+
+/// How large a function may be that is handed to a coroutine on its stack. corosensei takes 1024
+/// bytes, with what is added to it here.
+pub(super) const MOST_ON_STACK: usize = 512;
+
+fn coroutine<F, T>(stack: Stack, limits: Limits, f: F) -> Inner<T>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    Inner::with_stack(stack, move |yielder, context| {
+        let record = Record::new(yielder, context, &limits);
+        CURRENT.set(&record);
+        catch_unwind(AssertUnwindSafe(f))
+    })
+}
+
+impl<F, T> Drop for GreenThread<F, T> {
+    /// A green thread that did not come to its end is leaked with its stack: whatever is on it may
+    /// be referred to from elsewhere. The executor gives it every chance to unwind before.
+    fn drop(&mut self) {
+        if let State::Running { coroutine, .. } = std::mem::replace(&mut self.state, State::Done) {
+            std::mem::forget(coroutine);
+        }
+    }
+}
