@@ -1,4 +1,4 @@
-//! An event loop for one thread: async tasks, timers and sockets, at the speed of the machine.
+//! One thread, one event loop, two ways to write the same program: async tasks and green threads.
 //!
 //! ```no_run
 //! use greenloop::net::TcpListener;
@@ -21,6 +21,32 @@
 //! }
 //! ```
 //!
+//! Or in green threads, with the API of `std::net`:
+//!
+#![cfg_attr(feature = "green", doc = "```no_run")]
+#![cfg_attr(not(feature = "green"), doc = "```ignore")]
+//! use std::io::{Read, Write};
+//!
+//! use greenloop::green::{self, net::TcpListener};
+//!
+//! fn main() -> std::io::Result<()> {
+//!     green::run(|| {
+//!         let listener = TcpListener::bind("127.0.0.1:8080")?;
+//!         loop {
+//!             let (mut stream, _peer) = listener.accept()?;
+//!             green::spawn(move || {
+//!                 let mut buffer = [0; 4096];
+//!                 while let Ok(count @ 1..) = stream.read(&mut buffer) {
+//!                     if stream.write_all(&buffer[..count]).is_err() {
+//!                         break;
+//!                     }
+//!                 }
+//!             });
+//!         }
+//!     })
+//! }
+//! ```
+//!
 //! # Where things are
 //!
 //! | to | there is |
@@ -32,8 +58,17 @@
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
 //! | be told of Ctrl-C | [`signal::ctrl_c`] |
+//! | write blocking-looking code | `green`: `run`, `spawn`, `Wait::wait`, `scope`, `Pool`, `net` |
+//! | switch stacks without a loop | `green::Coroutine` |
+//! | give each task a value of its own | [`task_local!`] |
 //! | reach a loop from other threads | [`Handle`] |
 //! | see what a loop does | [`statistics`] |
+//!
+//! # Features
+//!
+//! | feature | on by default | adds |
+//! |---|---|---|
+//! | `green` | yes | the module `green`, and corosensei for the stack switch |
 //!
 //! # How it behaves
 //!
