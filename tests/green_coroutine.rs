@@ -317,7 +317,8 @@ fn numbers_in_registers_live_through_the_switches() {
 
     /// The same without any switches in between.
     fn expected(start: f64, rounds: u32) -> f64 {
-        let mut coroutine = Coroutine::new(move |y: Yielder<'_, f64, f64>, _| mix(&y, start, rounds));
+        let mut coroutine =
+            Coroutine::new(move |y: Yielder<'_, f64, f64>, _| mix(&y, start, rounds));
         loop {
             if let Resumed::Returned(value) = coroutine.resume(0.25) {
                 return value;
@@ -385,9 +386,8 @@ fn deep_recursion_works_within_the_size_that_was_asked_for() {
     }
 
     const DEPTH: u32 = 2000;
-    let mut coroutine = Coroutine::with_stack_size(8 << 20, |y: Yielder<'_, (), u32>, ()| {
-        descend(&y, DEPTH)
-    });
+    let mut coroutine =
+        Coroutine::with_stack_size(8 << 20, |y: Yielder<'_, (), u32>, ()| descend(&y, DEPTH));
     assert_eq!(coroutine.resume(()), Resumed::Yielded(0));
     assert_eq!(coroutine.resume(()), Resumed::Returned(DEPTH));
 }

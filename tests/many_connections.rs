@@ -78,14 +78,14 @@ fn hundreds_of_clients_on_threads_get_every_byte_back() {
             })
             .collect();
 
-        let mut sessions = Vec::new();
+        let mut echoes = Vec::new();
         for _ in 0..THREADS * EACH {
             let (stream, _) = listener.accept().await.unwrap();
-            sessions.push(greenloop::spawn(echo(stream)));
+            echoes.push(greenloop::spawn(echo(stream)));
         }
 
-        for session in sessions {
-            session.await.unwrap();
+        for echoing in echoes {
+            echoing.await.unwrap();
         }
         for thread in threads {
             thread.join().unwrap();

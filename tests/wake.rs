@@ -394,3 +394,30 @@ fn a_waker_may_be_dropped_by_the_poll_that_it_serves() {
         task.await.unwrap();
     });
 }
+
+#[test]
+fn more_wakers_than_the_plain_counter_holds_are_counted_all_the_same() {
+    let drops = Rc::new(());
+    greenloop::run(async {
+        let wakers = Rc::new(RefCell::new(Vec::new()));
+        let task = greenloop::spawn({
+            let (wakers, held) = (Rc::clone(&wakers), Rc::clone(&drops));
+            let mut first = true;
+            poll_fn(move |cx| {
+                let _held = &held;
+                if std::mem::take(&mut first) {
+                    *wakers.borrow_mut() = vec![cx.waker().clone(); 200_000];
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            })
+        });
+        greenloop::yield_now().await;
+        let mut wakers = wakers.take();
+        let last = wakers.pop().unwrap();
+        drop(wakers);
+        last.wake();
+        task.await.unwrap();
+    });
+    assert_eq!(Rc::strong_count(&drops), 1);
+}

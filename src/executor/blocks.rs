@@ -40,7 +40,7 @@ struct Free {
 /// allocators give without waste, since their own header takes the other 8.
 pub(super) const fn rounded(layout: Layout) -> Layout {
     match class(layout) {
-        Some(class) => match Layout::from_size_align(class * 16 + 8, layout.align()) {
+        Some(class) => match Layout::from_size_align(class as usize * 16 + 8, layout.align()) {
             Ok(rounded) => rounded,
             Err(_) => layout,
         },
@@ -48,11 +48,12 @@ pub(super) const fn rounded(layout: Layout) -> Layout {
     }
 }
 
-const fn class(layout: Layout) -> Option<usize> {
+/// The class of blocks that a layout belongs to, unless it is too large or aligned to more.
+pub(super) const fn class(layout: Layout) -> Option<u8> {
     if layout.size() > LARGEST || layout.align() > align_of::<usize>() {
         None
     } else {
-        Some((layout.size() + 7) / 16)
+        Some(((layout.size() + 7) / 16) as u8)
     }
 }
 
@@ -71,12 +72,14 @@ impl Blocks {
         Self { classes: [const { Cell::new(None) }; CLASSES], kept: Cell::new(0) }
     }
 
-    /// Memory of the given (rounded) layout, uninitialised.
-    pub(super) fn allocate(&self, layout: Layout) -> NonNull<u8> {
-        if let Some(class) = class(layout) {
-            if let Some(free) = self.classes[class].get() {
+    /// Memory of the given (rounded) layout and its class, uninitialised.
+    #[inline]
+    pub(super) fn allocate(&self, layout: Layout, class: Option<u8>) -> NonNull<u8> {
+        if let Some(class) = class {
+            let class = &self.classes[usize::from(class)];
+            if let Some(free) = class.get() {
                 // SAFETY: a block on the stack holds a valid `Free`, and only this thread uses it.
-                self.classes[class].set(unsafe { free.as_ref() }.next);
+                class.set(unsafe { free.as_ref() }.next);
                 self.kept.set(self.kept.get() - layout.size());
                 return free.cast();
             }
@@ -90,15 +93,16 @@ impl Blocks {
     ///
     /// # Safety
     ///
-    /// As for `deallocate`.
-    pub(super) unsafe fn recycle(&self, block: NonNull<u8>, layout: Layout) {
+    /// As for `deallocate`; `class` is that of the layout.
+    #[inline]
+    pub(super) unsafe fn recycle(&self, block: NonNull<u8>, layout: Layout, class: Option<u8>) {
         let kept = self.kept.get() + layout.size();
-        match class(layout) {
+        match class {
             Some(class) if KEEPS && kept <= KEEP => {
                 let free = block.cast::<Free>();
                 // SAFETY: the block is ours, aligned and large enough for a pointer.
-                unsafe { free.write(Free { next: self.classes[class].get() }) };
-                self.classes[class].set(Some(free));
+                unsafe { free.write(Free { next: self.classes[usize::from(class)].get() }) };
+                self.classes[usize::from(class)].set(Some(free));
                 self.kept.set(kept);
             }
             // SAFETY: the caller's promise.

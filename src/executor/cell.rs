@@ -43,7 +43,7 @@ pub(super) fn allocate<F: Future>(
     location: &'static Location<'static>,
 ) -> NonNull<Header> {
     let vtable = Functions::<F>::VTABLE;
-    let cell = blocks.allocate(vtable.layout).cast::<TaskCell<F>>();
+    let cell = blocks.allocate(vtable.layout, vtable.class).cast::<TaskCell<F>>();
     let task = TaskCell {
         header: Header::new(vtable, injector, location),
         stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
@@ -94,6 +94,7 @@ impl<F: Future> Functions<F> {
         error: error::<F>,
         drop_output: drop_output::<F>,
         layout: blocks::rounded(Layout::new::<TaskCell<F>>()),
+        class: blocks::class(Layout::new::<TaskCell<F>>()),
         stage_offset: std::mem::offset_of!(TaskCell<F>, stage),
     };
 }

@@ -47,6 +47,8 @@ pub(super) struct VTable {
     pub(super) drop_output: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
     /// What to hand to the allocator when the task is freed.
     pub(super) layout: std::alloc::Layout,
+    /// The class of the layout; see `blocks.rs`.
+    pub(super) class: Option<u8>,
     /// Where the future or the output stands behind the header.
     pub(super) stage_offset: usize,
 }
@@ -77,10 +79,10 @@ pub(crate) struct Header {
     pub(super) injected_next: AtomicPtr<Header>,
     /// Where the task was spawned.
     pub(super) location: &'static Location<'static>,
-    pub(super) cold: Cell<Option<Box<Cold>>>,
+    cold: Cell<Option<Box<Cold>>>,
     /// References and wakes of other threads; see `foreign.rs`.
     pub(super) foreign: AtomicU32,
-    /// Flags in the low byte, local references above; touched by the loop's thread only.
+    /// Flags in the lower half, local references above; touched by the loop's thread only.
     local: Cell<u32>,
     /// Where the task stands in the loop's table.
     pub(super) slot: Cell<u32>,
@@ -111,8 +113,12 @@ pub(super) const DETACHED: u32 = 1 << 5;
 pub(super) const RETIRED: u32 = 1 << 6;
 /// It cannot be dropped by an abort, only asked to end. Set by its future, from within a poll.
 pub(super) const ASKS: u32 = 1 << 7;
+/// It has a cold part. Never cleared before the task leaves the table.
+pub(super) const COLD: u32 = 1 << 8;
 
-const ONE_LOCAL: u32 = 1 << 8;
+/// Local references above the flags. When they are full, at 65,535 wakers that are alive on the loop's
+/// own thread, more are counted by the foreign half.
+const ONE_LOCAL: u32 = 1 << 16;
 
 impl Header {
     /// A task with one reference: the one of the table it is about to enter.
@@ -149,7 +155,7 @@ impl Header {
 
     /// How many local references there are; zero for an orphan.
     pub(super) fn local_refs(&self) -> u32 {
-        self.local.get() >> 8
+        self.local.get() >> 16
     }
 
     /// Counts a reference in the local half; `false` if that half is closed (an orphan) or full,
@@ -187,6 +193,9 @@ impl Header {
 
     /// The name given at spawn.
     pub(super) fn name(&self) -> Option<StdArc<str>> {
+        if !self.has(COLD) {
+            return None;
+        }
         let cold = self.cold.take();
         let name = cold.as_ref().and_then(|cold| cold.name.clone());
         self.cold.set(cold);
@@ -199,11 +208,20 @@ impl Header {
         let mut cold = self.cold.take().unwrap_or_default();
         let result = f(&mut cold);
         self.cold.set(Some(cold));
+        self.set(COLD);
         result
+    }
+
+    /// Takes the cold part away, at the end of the task.
+    pub(super) fn take_cold(&self) -> Option<Box<Cold>> {
+        if self.has(COLD) { self.cold.take() } else { None }
     }
 
     /// Takes the links, in the order in which they were made.
     pub(super) fn take_links(&self) -> Vec<Link> {
+        if !self.has(COLD) {
+            return Vec::new();
+        }
         let mut cold = self.cold.take();
         let links = cold.as_mut().map(|cold| std::mem::take(&mut cold.links)).unwrap_or_default();
         self.cold.set(cold);

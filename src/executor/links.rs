@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Executor, JoinError, TaskKey, cell,
-    header::{DETACHED, DONE, Header, OUTPUT, RUNNING},
+    header::{COLD, DETACHED, DONE, Header, OUTPUT, RUNNING},
 };
 
 impl Executor {
@@ -60,9 +60,16 @@ impl Executor {
     }
 
     /// Calls the functions that were linked to a finished task.
+    #[inline]
     pub(super) fn call_links(&self, task: NonNull<Header>) {
         // SAFETY: the callers found it in the table.
         let header = unsafe { task.as_ref() };
+        if header.has(COLD) {
+            self.call_links_of(header, task);
+        }
+    }
+
+    fn call_links_of(&self, header: &Header, task: NonNull<Header>) {
         let links = header.take_links();
         if links.is_empty() {
             return;

@@ -61,9 +61,7 @@ pub(crate) type InjectorArc<T> = primitives::Arc<T>;
 use self::{
     blocks::Blocks,
     budget::BUDGET,
-    header::{
-        ABORTED, ASKS, Cold, DETACHED, DONE, Header, NO_JOINER, OUTPUT, QUEUED, RETIRED, RUNNING,
-    },
+    header::{ABORTED, ASKS, DETACHED, DONE, Header, NO_JOINER, OUTPUT, QUEUED, RETIRED, RUNNING},
     id::Ids,
     run_queue::RunQueue,
     task_key::SPENT,
@@ -186,7 +184,7 @@ impl Executor {
         // SAFETY: just made.
         let header = unsafe { task.as_ref() };
         if name.is_some() {
-            header.cold.set(Some(Box::new(Cold { name, ..Cold::default() })));
+            header.with_cold(|cold| cold.name = name);
         }
         let id = id.unwrap_or_else(|| self.ids.next());
         let slot = self.table.borrow_mut().insert(Entry { task, id });
@@ -198,6 +196,7 @@ impl Executor {
     }
 
     /// Polls for the output of a task; `None` if it was taken already.
+    #[inline]
     pub(crate) fn poll_join<T>(
         &self,
         key: TaskKey<T>,
@@ -206,31 +205,36 @@ impl Executor {
         let task = self.find(key)?;
         // SAFETY: in the table.
         let header = unsafe { task.as_ref() };
-        if header.has(OUTPUT) && header.has(RUNNING) {
-            // One of its links, which look at the output, polls for it.
-            cx.waker().wake_by_ref();
+        if (!header.has(OUTPUT) || header.has(RUNNING)) && !self.ends_meanwhile(header, cx) {
             return Some(Poll::Pending);
         }
+        self.call_links(task);
+        // SAFETY: the flag is set, and the key was made for the output's type.
+        let output = unsafe { cell::take_output(task) };
+        self.retire(task);
+        Some(Poll::Ready(output))
+    }
+
+    /// Leaves the waker for the end of a task; `true` if the task has its output all the same, because
+    /// it ended when a stranger's waker was cloned, which may run anything.
+    #[inline(never)]
+    fn ends_meanwhile(&self, header: &Header, cx: &Context<'_>) -> bool {
         if header.has(OUTPUT) {
-            self.call_links(task);
-            // SAFETY: the flag is set, and the key was made for the output's type.
-            let output = unsafe { cell::take_output(task) };
-            self.retire(task);
-            return Some(Poll::Ready(output));
+            // One of its links, which look at the output, polls for it.
+            cx.waker().wake_by_ref();
+            return false;
         }
         debug_assert!(!header.has(DONE), "a finished task in the table has its output");
         if self.is_joined_by(header, cx.waker()) {
-            return Some(Poll::Pending);
+            return false;
         }
-        // Cloning a stranger's waker may run anything, and end the task, so look again.
         let waker = cx.waker().clone();
         if header.has(OUTPUT) {
-            drop(waker);
-            return self.poll_join(key, cx);
+            return true;
         }
         let old = self.put_joiner(header, waker);
         drop(old);
-        Some(Poll::Pending)
+        false
     }
 
     /// Whether the task, when it has ended, wakes the same one as `waker`.
@@ -319,6 +323,7 @@ impl Executor {
     }
 
     /// The task's memory, if the key is this loop's and the task still in the table.
+    #[inline]
     fn find<T>(&self, key: TaskKey<T>) -> Option<NonNull<Header>> {
         if key.loop_id != self.loop_id {
             return None;
@@ -404,6 +409,7 @@ impl Executor {
     }
 
     /// Ends a task whose output is stored.
+    #[inline]
     fn finish(&self, task: NonNull<Header>) {
         // SAFETY: in the table until it is done.
         let header = unsafe { task.as_ref() };
@@ -453,12 +459,13 @@ impl Executor {
     }
 
     /// Takes a finished task out of the table.
+    #[inline]
     fn retire(&self, task: NonNull<Header>) {
         // SAFETY: in the table.
         let header = unsafe { task.as_ref() };
         debug_assert!(header.has(DONE) && !header.has(OUTPUT));
         self.table.borrow_mut().remove(header.slot.get() as usize);
-        if let Some(cold) = header.cold.take() {
+        if let Some(cold) = header.take_cold() {
             // With the task's own values, whose destructors are foreign code.
             contain(|| drop(cold));
         }
@@ -470,18 +477,19 @@ impl Executor {
     }
 
     /// Gives up the table's reference.
+    #[inline]
     fn free(&self, task: NonNull<Header>) {
         // SAFETY: out of the table and out of the run queue, future, output and cold part gone.
         if unsafe { foreign::release(task) } {
             // SAFETY: the task is alive up to the next line.
-            let layout = unsafe { task.as_ref() }.vtable.layout;
+            let vtable = unsafe { task.as_ref() }.vtable;
             #[cfg(greenloop_loom)]
             // SAFETY: loom wants its atomics dropped; nobody reads them again.
             unsafe {
                 std::ptr::drop_in_place(task.as_ptr());
             }
             // SAFETY: it was the last reference.
-            unsafe { self.blocks.recycle(task.cast(), layout) };
+            unsafe { self.blocks.recycle(task.cast(), vtable.layout, vtable.class) };
         }
     }
 
