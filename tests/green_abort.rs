@@ -6,8 +6,10 @@ mod green_support;
 use std::{
     cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
     rc::Rc,
     sync::mpsc,
+    task::{Context, Poll},
     thread,
     time::Duration,
 };
@@ -220,7 +222,7 @@ fn a_waiter_wakes_when_what_it_waits_for_is_aborted_before_its_start() {
                     }
                     polled
                 });
-                done.wait().map(|()| ())
+                done.wait()
             }
         });
         assert!(waiter.wait().unwrap().unwrap_err().is_cancelled());
@@ -418,6 +420,76 @@ fn the_destructor_of_a_task_may_abort_a_green_thread_and_the_other_way_round() {
         assert_cancelled(last);
         green::yield_now();
         assert_eq!(drops.count(), 1);
+    });
+}
+
+/// A future that notes when it is polled, and waits when it is dropped.
+struct WaitsWhenDropped {
+    log: Log,
+    gate: Gate,
+}
+
+impl Future for WaitsWhenDropped {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.log.add("polled");
+        // It is always queued.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for WaitsWhenDropped {
+    fn drop(&mut self) {
+        self.log.add("destructor waits");
+        self.gate.wait();
+        self.log.add("destructor ends");
+    }
+}
+
+#[test]
+fn a_task_is_not_polled_while_its_destructor_waits() {
+    run(|| {
+        let (log, gate) = (Log::new(), Gate::new());
+        let task = greenloop::spawn(WaitsWhenDropped { log: log.clone(), gate: gate.clone() });
+        green::yield_now();
+        let opener = green::spawn(move || {
+            green::yield_now();
+            green::yield_now();
+            gate.open();
+        });
+        task.abort();
+        log.add("aborted");
+        assert!(task.wait().unwrap_err().is_cancelled());
+        opener.wait().unwrap();
+        assert_eq!(log, ["polled", "destructor waits", "destructor ends", "aborted"]);
+    });
+}
+
+#[test]
+fn one_that_never_started_does_not_start_while_its_destructor_waits() {
+    run(|| {
+        let (log, gate) = (Log::new(), Gate::new());
+        let waits = WaitsWhenDropped { log: log.clone(), gate: gate.clone() };
+        let never = green::spawn(move || drop(waits));
+        let links = Rc::new(Cell::new(0));
+        never.on_done({
+            let links = Rc::clone(&links);
+            move |result: &Result<(), _>| {
+                assert!(result.as_ref().unwrap_err().is_cancelled());
+                links.set(links.get() + 1);
+            }
+        });
+        let opener = green::spawn(move || {
+            green::yield_now();
+            gate.open();
+        });
+        never.abort();
+        assert!(never.wait().unwrap_err().is_cancelled());
+        opener.wait().unwrap();
+        assert_eq!(log, ["destructor waits", "destructor ends"]);
+        assert_eq!(links.get(), 1);
     });
 }
 

@@ -99,7 +99,7 @@ fn members_that_panic_or_never_start_leave() {
         never.abort();
         assert_eq!(group.len(), 1);
         group.join();
-        assert!(panics.wait().map(|()| ()).unwrap_err().is_panic());
+        assert!(panics.wait().unwrap_err().is_panic());
         assert!(never.wait().unwrap_err().is_cancelled());
     });
 }

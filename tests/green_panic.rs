@@ -27,7 +27,7 @@ fn the_payload_of_a_panic_is_in_the_handle() {
     struct Crumbs(u32);
 
     run(|| {
-        let error = green::spawn(|| panic!("no {}", "bread")).wait().map(|()| ()).unwrap_err();
+        let error = green::spawn(|| panic!("no {}", "bread")).wait().unwrap_err();
         assert!(error.is_panic());
         assert_eq!(text_of(&*error.into_panic()), "no bread");
 
@@ -35,7 +35,7 @@ fn the_payload_of_a_panic_is_in_the_handle() {
             green::yield_now();
             panic_any(Crumbs(7));
         });
-        let error = thread.wait().map(|()| ()).unwrap_err();
+        let error = thread.wait().unwrap_err();
         assert_eq!(*error.into_panic().downcast::<Crumbs>().unwrap(), Crumbs(7));
     });
 }
@@ -45,7 +45,7 @@ fn an_async_task_finds_it_just_so() {
     let _watched = watch();
     greenloop::run(async {
         let thread = green::spawn(|| panic!("no bread"));
-        let error = thread.await.map(|()| ()).unwrap_err();
+        let error = thread.await.unwrap_err();
         assert_eq!(text_of(&*error.into_panic()), "no bread");
     });
 }
@@ -112,7 +112,7 @@ fn a_panic_runs_the_destructors_from_the_inside_out() {
                 panic!("oh");
             }
         });
-        assert!(thread.wait().map(|()| ()).unwrap_err().is_panic());
+        assert!(thread.wait().unwrap_err().is_panic());
         assert_eq!(log, ["inner", "outer"]);
     });
 }
@@ -176,7 +176,7 @@ fn locks_of_neighbours_are_not_poisoned() {
             green::yield_now();
             panic!("oh");
         });
-        assert!(victim.wait().map(|()| ()).is_err());
+        assert!(victim.wait().is_err());
         holder.wait().unwrap();
         assert_eq!(*lock.lock().unwrap(), 4);
     });
@@ -227,7 +227,7 @@ fn a_wait_in_a_destructor_while_unwinding_says_what_is_wrong() {
                 panic!("oh");
             }
         });
-        let error = thread.wait().map(|()| ()).unwrap_err();
+        let error = thread.wait().unwrap_err();
         assert_eq!(text_of(&*error.into_panic()), "oh", "the first panic is the one that counts");
         assert!(said.borrow().contains("a destructor waits"), "{}", said.borrow());
         assert!(said.borrow().contains("spawn a task"), "{}", said.borrow());
@@ -245,7 +245,7 @@ fn a_wait_in_a_destructor_that_need_not_wait_works() {
                 panic!("oh");
             }
         });
-        assert!(thread.wait().map(|()| ()).is_err());
+        assert!(thread.wait().is_err());
         assert_eq!(value.get(), 7);
     });
 }
@@ -268,7 +268,7 @@ fn a_wait_in_a_destructor_works_also_when_the_share_of_the_turn_is_used_up() {
                 panic!("oh");
             }
         });
-        assert!(thread.wait().map(|()| ()).is_err());
+        assert!(thread.wait().is_err());
         assert_eq!(count.get(), 1000);
     });
 }
@@ -364,7 +364,7 @@ fn a_panic_that_nobody_can_find_is_reported_once_with_its_name() {
         let killed = Builder::new().name("killed").spawn(park);
         let id = lost.id();
         drop(lost);
-        assert!(found.await.map(|()| ()).is_err());
+        assert!(found.await.is_err());
         killed.abort();
         drop(killed);
         greenloop::yield_now().await;
@@ -382,7 +382,7 @@ fn a_panic_goes_through_a_join_with_its_payload() {
             Ok(()) => unreachable!("it panicked"),
             Err(error) => resume_unwind(error.into_panic()),
         });
-        let error = outer.wait().map(|()| ()).unwrap_err();
+        let error = outer.wait().unwrap_err();
         assert_eq!(text_of(&*error.into_panic()), "no bread");
     });
 }

@@ -160,7 +160,7 @@ fn the_panic_of_a_child_that_is_joined_is_its_error() {
     run(|| {
         scope(|scope| {
             let child = scope.spawn(|| panic!("no bread"));
-            let error = child.join().map(|()| ()).unwrap_err();
+            let error = child.join().unwrap_err();
             assert_eq!(text_of(&*error.into_panic()), "no bread");
         });
     });

@@ -80,7 +80,7 @@ fn the_name_is_found_in_the_handle_and_in_errors() {
     run(|| {
         let thread = Builder::new().name("baker").spawn(|| panic!("no bread"));
         assert_eq!(thread.name().as_deref(), Some("baker"));
-        let error = thread.wait().map(|()| ()).unwrap_err();
+        let error = thread.wait().unwrap_err();
         assert_eq!(error.name(), Some("baker"));
         assert_eq!(error.to_string(), format!("task {} \"baker\" panicked: no bread", error.id()));
     });
@@ -295,7 +295,7 @@ fn spawn_after_that_is_aborted_in_time_never_runs() {
         later.abort();
         assert_eq!(drops.count(), 1);
         green::sleep(Duration::from_millis(5));
-        assert!(later.wait().map(|()| ()).unwrap_err().is_cancelled());
+        assert!(later.wait().unwrap_err().is_cancelled());
         assert_eq!(event_loop::statistics().timers, 0);
     });
 }

@@ -31,35 +31,28 @@ impl Sample {
     }
 
     pub(crate) fn print_header() {
-        println!(
-            "{:>8}{:>9}{:>12}{:>12}{:>10}{:>10}{:>10}{:>12}{:>6}{:>9}",
-            "time",
-            "alive",
-            "spawned",
-            "messages",
-            "RSS MiB",
-            "VSZ MiB",
-            "sockets",
-            "timers",
-            "fds",
-            "maps"
-        );
+        println!("{:>52}{:>30}", "at the end of the storm", "at rest");
+        let storm = ["time", "spawned", "messages", "alive", "RSS MiB", "fds"];
+        let rest = ["RSS MiB", "VSZ MiB", "fds", "mappings"];
+        for name in storm.into_iter().chain(rest) {
+            print!("{name:>10}");
+        }
+        println!();
     }
 
-    pub(crate) fn print(&self, time: Duration, world: &World) {
-        let statistics = greenloop::statistics();
+    /// Prints a line: this sample from the storm, and one from the rest after it.
+    pub(crate) fn print(&self, time: Duration, world: &World, alive: usize, rest: &Self) {
         println!(
-            "{:>6.1} s{:>9}{:>12}{:>12}{:>10.1}{:>10.1}{:>10}{:>12}{:>6}{:>9}",
+            "{:>8.1} s{:>10}{:>10}{alive:>10}{:>10.1}{:>10}{:>10.1}{:>10.1}{:>10}{:>10}",
             time.as_secs_f64(),
-            world.alive(),
             world.spawned(),
             world.counted("messages"),
             self.resident_mib,
-            self.virtual_mib,
-            statistics.sockets,
-            statistics.timers,
             self.descriptors,
-            self.mappings,
+            rest.resident_mib,
+            rest.virtual_mib,
+            rest.descriptors,
+            rest.mappings,
         );
     }
 }

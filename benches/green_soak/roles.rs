@@ -202,6 +202,7 @@ fn swallow_what_ends_it(world: &World) {
 /// Waits for a child of its own, which may panic, or be killed by its parent.
 fn wait_for_a_child(world: &Rc<World>) {
     let child = spawn(world);
+    world.remember(child.abort_handle());
     if world.one_in(3) {
         nap(world, 500);
         child.abort();
@@ -213,15 +214,16 @@ fn wait_for_a_child(world: &Rc<World>) {
 /// takes the second one back.)
 fn start_nothing(world: &Rc<World>) {
     let ran = Rc::new(Cell::new(false));
-    let run = || {
-        let (alive, ran) = (world.enter(), Rc::clone(&ran));
+    let run = |alive| {
+        let ran = Rc::clone(&ran);
         move || {
             let _alive = alive;
             ran.set(true);
         }
     };
-    let never = green::spawn(run());
-    let later = green::spawn_after(Duration::from_millis(300), run());
+    let never = green::spawn(run(world.enter()));
+    // It has no stack before its time has come.
+    let later = green::spawn_after(Duration::from_millis(300), run(world.enter_sized()));
     never.abort();
     green::yield_now();
     later.abort();

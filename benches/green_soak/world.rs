@@ -10,7 +10,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use greenloop::task::JoinError;
+use greenloop::task::{AbortHandle, JoinError};
 
 /// The task that runs the loop, and the first green thread.
 pub(crate) const OWN_TASKS: usize = 2;
@@ -39,7 +39,7 @@ pub(crate) fn silence_intended_panics() {
 pub(crate) struct World {
     random: Cell<u64>,
     alive: Cell<usize>,
-    /// Of these, how many have a stack of another size than most.
+    /// Of these, how many have a stack of another size than most, or none.
     sized: Cell<usize>,
     /// The most that had a stack of the usual size.
     most_usual: Cell<usize>,
@@ -47,6 +47,8 @@ pub(crate) struct World {
     counts: RefCell<BTreeMap<&'static str, u64>>,
     failures: RefCell<BTreeMap<&'static str, u64>>,
     pub(crate) servers: RefCell<Vec<SocketAddr>>,
+    /// Children whose parents may be gone.
+    orphans: RefCell<Vec<AbortHandle>>,
 }
 
 /// Held by each green thread, so that its end can be seen, however it comes.
@@ -66,6 +68,7 @@ impl World {
             counts: RefCell::default(),
             failures: RefCell::default(),
             servers: RefCell::default(),
+            orphans: RefCell::default(),
         })
     }
 
@@ -91,7 +94,7 @@ impl World {
         Alive { world: Rc::clone(self), sized: false }
     }
 
-    /// Counts one more green thread with a stack of another size than most.
+    /// Counts one more green thread, with a stack of another size than most, or none.
     pub(crate) fn enter_sized(self: &Rc<Self>) -> Alive {
         self.sized.set(self.sized.get() + 1);
         {
@@ -111,6 +114,16 @@ impl World {
 
     pub(crate) fn spawned(&self) -> u64 {
         self.spawned.get()
+    }
+
+    /// Remembers a green thread that its parent may leave alone.
+    pub(crate) fn remember(&self, child: AbortHandle) {
+        self.orphans.borrow_mut().push(child);
+    }
+
+    pub(crate) fn abort_orphans(&self) {
+        let orphans = self.orphans.take();
+        orphans.iter().for_each(AbortHandle::abort);
     }
 
     pub(crate) fn count(&self, what: &'static str) {

@@ -1,0 +1,184 @@
+#![allow(unsafe_code, reason = "reads where nothing is, to see who says what of it")]
+//! An overflow of a green thread's stack ends the process and says whose stack of what size it was.
+//! What others do wrong is told as it always was.
+
+mod green_support;
+
+use std::{hint::black_box, os::unix::process::ExitStatusExt, process::Output, ptr, thread};
+
+use green_support::{in_own_process, park, said};
+use greenloop::green::{self, Builder, Wait};
+
+/// Uses up the stack.
+#[inline(never)]
+fn descend(depth: u64) -> u64 {
+    let page = [depth; 64];
+    let page = black_box(&page);
+    if black_box(depth) == u64::MAX { 0 } else { descend(depth + 1) + page[63] }
+}
+
+/// Reads at an address where nothing is, and which is near no stack.
+fn read_nothing() -> u8 {
+    let nowhere = ptr::without_provenance::<u8>(black_box(8));
+    // SAFETY: none; this is to fault.
+    unsafe { nowhere.read_volatile() }
+}
+
+#[track_caller]
+fn assert_ended_by(output: &Output, signal: i32) {
+    assert_eq!(output.status.signal(), Some(signal), "{}\n{}", output.status, said(output));
+    assert!(!said(output).contains("it went on"), "{}", said(output));
+}
+
+#[test]
+fn the_message_has_the_name_and_the_size() {
+    let output = in_own_process("the_message_has_the_name_and_the_size", || {
+        green::run(|| {
+            let thread = Builder::new().name("deep thought").stack_size(64 << 10);
+            let thread = thread.spawn(|| descend(0));
+            eprintln!("it is task {}", thread.id());
+            let _ = thread.wait();
+        });
+        eprintln!("it went on");
+    });
+    let Some(output) = output else { return };
+    assert_ended_by(&output, libc::SIGABRT);
+    let said = said(&output);
+    let id = said.lines().find_map(|line| line.split_once("it is task ")).unwrap().1;
+    let message =
+        format!("green thread {id} 'deep thought' has overflowed its stack of 65536 bytes");
+    assert!(said.contains(&message), "{said}");
+    assert!(said.contains("green::Builder::stack_size"), "{said}");
+}
+
+#[test]
+fn it_is_found_in_one_that_has_waited_among_others() {
+    let output = in_own_process("it_is_found_in_one_that_has_waited_among_others", || {
+        green::run(|| {
+            for _ in 0..10 {
+                drop(Builder::new().name("innocent").spawn(park));
+            }
+            let guilty = Builder::new().name("guilty").spawn(|| {
+                green::yield_now();
+                green::yield_now();
+                descend(0)
+            });
+            let _ = guilty.wait();
+        });
+        eprintln!("it went on");
+    });
+    let Some(output) = output else { return };
+    assert_ended_by(&output, libc::SIGABRT);
+    let said = said(&output);
+    assert!(said.contains("'guilty' has overflowed its stack of 245760 bytes"), "{said}");
+}
+
+#[test]
+fn it_is_found_in_one_whose_output_is_too_large_for_its_stack() {
+    let name = "it_is_found_in_one_whose_output_is_too_large_for_its_stack";
+    let output = in_own_process(name, || {
+        green::run(|| {
+            let thread = Builder::new().name("whale").stack_size(16 << 10);
+            let _ = thread.spawn(|| black_box([1_u8; 60 << 10])).wait();
+        });
+        eprintln!("it went on");
+    });
+    let Some(output) = output else { return };
+    assert_ended_by(&output, libc::SIGABRT);
+    let said = said(&output);
+    assert!(said.contains("'whale' has overflowed its stack of 16384 bytes"), "{said}");
+}
+
+#[test]
+fn it_is_found_on_another_threads_loop() {
+    let output = in_own_process("it_is_found_on_another_threads_loop", || {
+        let os_thread = thread::spawn(|| {
+            green::run(|| {
+                let _ = Builder::new().name("elsewhere").spawn(|| descend(0)).wait();
+            });
+        });
+        let _ = os_thread.join();
+        eprintln!("it went on");
+    });
+    let Some(output) = output else { return };
+    assert_ended_by(&output, libc::SIGABRT);
+    let said = said(&output);
+    assert!(said.contains("'elsewhere' has overflowed its stack"), "{said}");
+}
+
+#[test]
+fn a_long_name_is_cut_and_nothing_worse() {
+    let output = in_own_process("a_long_name_is_cut_and_nothing_worse", || {
+        green::run(|| {
+            let _ = Builder::new().name("x".repeat(10_000)).spawn(|| descend(0)).wait();
+        });
+        eprintln!("it went on");
+    });
+    let Some(output) = output else { return };
+    assert_ended_by(&output, libc::SIGABRT);
+    let said = said(&output);
+    let longest = said.lines().map(|line| line.matches('x').count()).max().unwrap();
+    assert!((100..256).contains(&longest), "{said}");
+}
+
+#[test]
+fn a_real_threads_own_overflow_is_told_as_ever() {
+    let output = in_own_process("a_real_threads_own_overflow_is_told_as_ever", || {
+        green::run(|| assert_eq!(green::spawn(|| 7).wait().unwrap(), 7));
+        let os_thread = thread::Builder::new().name("std's own".to_owned()).spawn(|| {
+            descend(0);
+        });
+        let _ = os_thread.unwrap().join();
+        eprintln!("it went on");
+    });
+    let Some(output) = output else { return };
+    assert_ended_by(&output, libc::SIGABRT);
+    let said = said(&output);
+    assert!(said.contains("thread 'std's own'"), "{said}");
+    assert!(said.contains("has overflowed its stack"), "{said}");
+    assert!(!said.contains("green thread"), "{said}");
+}
+
+#[test]
+fn the_overflow_of_the_thread_that_runs_the_loop_is_told_as_ever() {
+    let name = "the_overflow_of_the_thread_that_runs_the_loop_is_told_as_ever";
+    let output = in_own_process(name, || {
+        green::run(|| {
+            drop(green::spawn(park));
+            // An async task runs on the thread's own stack.
+            let task = greenloop::spawn(async { descend(0) });
+            let _ = task.wait();
+        });
+        eprintln!("it went on");
+    });
+    let Some(output) = output else { return };
+    assert_ended_by(&output, libc::SIGABRT);
+    let said = said(&output);
+    assert!(said.contains("has overflowed its stack"), "{said}");
+    assert!(!said.contains("green thread"), "{said}");
+}
+
+#[test]
+fn a_read_of_nothing_is_a_fault_as_ever() {
+    let output = in_own_process("a_read_of_nothing_is_a_fault_as_ever", || {
+        green::run(|| assert_eq!(green::spawn(|| 7).wait().unwrap(), 7));
+        read_nothing();
+        eprintln!("it went on");
+    });
+    let Some(output) = output else { return };
+    assert_ended_by(&output, libc::SIGSEGV);
+    assert!(!said(&output).contains("overflowed"), "{}", said(&output));
+}
+
+#[test]
+fn a_read_of_nothing_in_a_green_thread_is_no_overflow() {
+    let output = in_own_process("a_read_of_nothing_in_a_green_thread_is_no_overflow", || {
+        green::run(|| {
+            let _ = green::spawn(read_nothing).wait();
+        });
+        eprintln!("it went on");
+    });
+    let Some(output) = output else { return };
+    assert_ended_by(&output, libc::SIGSEGV);
+    assert!(!said(&output).contains("overflowed"), "{}", said(&output));
+}
