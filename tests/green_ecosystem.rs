@@ -2,6 +2,8 @@
 //! WebSockets by tungstenite, TLS by rustls, and one in the other. Servers and clients are green threads
 //! of one loop, so whoever blocked it would wait for ever.
 
+#![allow(clippy::result_large_err, reason = "the errors of the crates that are tried")]
+
 use std::{
     cell::Cell,
     io::{ErrorKind, Read, Write},

@@ -168,7 +168,7 @@ fn check_growth(world: &World, at_rest: &[Sample]) {
     let quarter = at_rest.len() / 4;
     let most =
         |samples: &[Sample], of: fn(&Sample) -> f64| samples.iter().map(of).fold(0.0, f64::max);
-    let figures: [(&str, fn(&Sample) -> f64, f64); 4] = [
+    let figures: [Figure; 4] = [
         ("resident memory, MiB", |sample| sample.resident_mib, 4.0),
         ("virtual memory, MiB", |sample| sample.virtual_mib, 40.0),
         ("descriptors", |sample| sample.descriptors as f64, 0.0),
@@ -198,3 +198,6 @@ fn arguments() -> Option<Duration> {
     }
     Some(duration)
 }
+
+/// A figure's name, how to read it, and by how much it may grow.
+type Figure = (&'static str, fn(&Sample) -> f64, f64);
