@@ -504,3 +504,24 @@ fn a_join_that_is_woken_for_nothing_stays_pending() {
         }
     }
 }
+
+#[test]
+fn each_of_many_finished_tasks_is_asked_once() {
+    const COUNT: usize = 1000;
+    let polls = Rc::new(Cell::new(0));
+    greenloop::run(async {
+        let member = |task: JoinHandle<()>| {
+            let (mut task, polls) = (task, Rc::clone(&polls));
+            poll_fn(move |cx| {
+                polls.set(polls.get() + 1);
+                Pin::new(&mut task).poll(cx)
+            })
+        };
+        let tasks: Vec<_> = (0..COUNT).map(|_| greenloop::spawn(async {})).collect();
+        while !tasks.iter().all(JoinHandle::is_finished) {
+            greenloop::yield_now().await;
+        }
+        greenloop::join_all(tasks.into_iter().map(member)).await;
+    });
+    assert_eq!(polls.get(), COUNT);
+}

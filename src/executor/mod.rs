@@ -347,6 +347,10 @@ impl Executor {
             }
             return true;
         }
+        if header.has(RUNNING) {
+            // A green thread is aborting it, and waits in one of its destructors.
+            return true;
+        }
         if self.closing.get() && !header.has(ASKS) {
             // Spawned by a destructor while the loop ends.
             self.cancel(task);

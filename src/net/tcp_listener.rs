@@ -85,7 +85,8 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// On a thread that does not run the loop with which the socket is registered.
+    /// On a thread that does not run the loop with which the socket is registered; the socket is
+    /// closed then.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
         Ok(self.source.into_inner()?.into())
     }

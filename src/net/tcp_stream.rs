@@ -127,7 +127,8 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// On a thread that does not run the loop with which the socket is registered.
+    /// On a thread that does not run the loop with which the socket is registered; the socket is
+    /// closed then.
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         self.source.into_inner()
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{join_handle::drop_aborting, wake_set::WakeSet};
+use crate::event_loop;
 
 /// With so many futures or fewer, all of those that are pending are polled at each wake; with more,
 /// only those that were woken, at the price of a waker for each.
@@ -186,7 +187,14 @@ impl<F: Future> Members<F> {
         let Member::Pending(future) = member else {
             return None;
         };
-        let Poll::Ready(output) = future.as_mut().poll(cx) else {
+        // Each with a full budget: members that answered pending for want of one would be polled
+        // again and again.
+        let mut polled = Poll::Pending;
+        let mut poll = || polled = future.as_mut().poll(cx);
+        if event_loop::with(|core| core.executor.with_fresh_budget(&mut poll)).is_none() {
+            poll();
+        }
+        let Poll::Ready(output) = polled else {
             return None;
         };
         if ends(&output) {
