@@ -346,7 +346,7 @@ fn after_a_crowd_a_new_green_thread_costs_no_new_pages() {
         run(|| {
             crowd(5000);
             let before = page_faults();
-            for _ in 0..1000 {
+            for _ in 0..3000 {
                 green::spawn(|| ()).wait().unwrap();
             }
             let faults = page_faults() - before;

@@ -113,11 +113,15 @@ fn nobody_overtakes_one_that_room_was_handed_to() {
             move || pool.spawn(|| 7).wait().unwrap()
         });
         green::yield_now();
+        // A link is called when the room is handed on, and before the waiter runs.
+        let refused = Rc::new(Cell::new(false));
+        first.on_done({
+            let (pool, refused) = (pool.clone(), Rc::clone(&refused));
+            move |_| refused.set(pool.try_spawn(|| ()).is_err())
+        });
         gate.open();
-        first.wait().unwrap();
-        // The waiter has the room, though it did not run yet.
-        assert!(pool.try_spawn(|| ()).is_err());
         assert_eq!(waiter.wait().unwrap(), 7);
+        assert!(refused.get());
     });
 }
 
@@ -129,18 +133,20 @@ fn a_waiter_that_is_killed_while_queued_passes_its_room_on() {
             let gate = gate.clone();
             move || gate.wait()
         });
-        let waiters = [0, 1].map(|number| {
+        let [killed, next] = [0, 1].map(|number| {
             let pool = pool.clone();
             green::spawn(move || pool.spawn(move || number).wait().unwrap())
         });
         green::yield_now();
+        // When the link is called the waiter has been given the room, and is about to run.
+        first.on_done({
+            let killed = killed.abort_handle();
+            move |_| killed.abort()
+        });
         gate.open();
-        first.wait().unwrap();
-        // The first waiter has been given the room and is about to run.
-        let [killed, next] = waiters;
-        killed.abort();
         assert_eq!(next.wait().unwrap(), 1);
         assert!(killed.wait().unwrap_err().is_cancelled());
+        pool.join();
         assert_eq!(pool.free_count(), 1);
     });
 }
