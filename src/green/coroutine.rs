@@ -5,6 +5,7 @@ use std::{
     cell::Cell,
     fmt,
     mem::ManuallyDrop,
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     thread,
@@ -62,24 +63,10 @@ pub struct Coroutine<In: 'static, Yield: 'static, Out: 'static> {
 /// What a [`Coroutine`] yields through.
 pub struct Yielder<'a, In, Yield> {
     inner: &'a corosensei::Yielder<In, Yield>,
-    /// Where the function was resumed last.
-    resumed_in: &'a Cell<Surroundings>,
-}
-
-/// What a coroutine must leave as it found it, since it belongs to whoever resumed it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Surroundings {
-    /// The `wait` that polls, and the calls of `timeout` and `scope`, of the running green thread.
-    extents: (bool, u32),
-    /// `None` when it was resumed in order to unwind: then nobody sees what it yields.
-    panicking: Option<bool>,
-}
-
-impl Surroundings {
-    fn now() -> Self {
-        let extents = Record::with(|record| (record.polling.get(), record.extents.get()));
-        Self { extents: extents.unwrap_or_default(), panicking: Some(thread::panicking()) }
-    }
+    /// The addresses of the coroutine's stack.
+    stack: Range<usize>,
+    /// The thread was panicking when the function was resumed last, so a panic need not be its own.
+    resumed_panicking: Cell<bool>,
 }
 
 /// What [`Coroutine::resume`] came to.
@@ -132,9 +119,10 @@ impl<In: 'static, Yield: 'static, Out: 'static> Coroutine<In, Yield, Out> {
     where
         F: FnOnce(Yielder<'_, In, Yield>, In) -> Out + 'static,
     {
+        let addresses = stack.addresses();
         corosensei::Coroutine::with_stack(stack, move |yielder, first| {
-            let resumed_in = Cell::new(Surroundings::now());
-            f(Yielder { inner: yielder, resumed_in: &resumed_in }, first)
+            let resumed_panicking = Cell::new(thread::panicking());
+            f(Yielder { inner: yielder, stack: addresses, resumed_panicking }, first)
         })
     }
 
@@ -235,30 +223,30 @@ impl<In, Yield> Yielder<'_, In, Yield> {
     #[doc(alias = "suspend")]
     #[track_caller]
     pub fn yield_value(&self, value: Yield) -> In {
-        let before = self.resumed_in.get();
-        let now = Surroundings::now();
-        assert!(
-            now.extents == before.extents,
-            "a coroutine yields inside of a wait, a timeout or a scope that it began itself",
-        );
-        assert!(
-            before.panicking.is_none() || now.panicking == before.panicking,
-            "a destructor yields while a panic unwinds its coroutine",
-        );
-        let unwinding = Unwinding(self.resumed_in);
+        // These run with every switch, and must cost next to nothing.
+        let begun = Record::innermost_extent_here();
+        if begun != 0 && self.stack.contains(&begun) {
+            panic!(
+                "a coroutine yields inside of a wait, a timeout or a scope that it began itself"
+            );
+        }
+        if thread::panicking() && !self.resumed_panicking.get() {
+            panic!("a destructor yields while a panic unwinds its coroutine");
+        }
+        let unwinding = Unwinding(&self.resumed_panicking);
         let value = self.inner.suspend(value);
         std::mem::forget(unwinding);
-        self.resumed_in.set(Surroundings::now());
+        self.resumed_panicking.set(thread::panicking());
         value
     }
 }
 
 /// Notes that a function was resumed in order to unwind.
-struct Unwinding<'a>(&'a Cell<Surroundings>);
+struct Unwinding<'a>(&'a Cell<bool>);
 
 impl Drop for Unwinding<'_> {
     fn drop(&mut self) {
-        self.0.set(Surroundings { panicking: None, ..Surroundings::now() });
+        self.0.set(true);
     }
 }
 

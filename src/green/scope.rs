@@ -102,11 +102,8 @@ where
         scope: PhantomData,
         env: PhantomData,
     };
-    let extents = |change: fn(u32) -> u32| {
-        Record::with(|record| record.extents.set(change(record.extents.get())));
-    };
     // From here to the end of the wait no coroutine can carry this stack off to elsewhere.
-    extents(|extents| extents + 1);
+    let outer_extent = Record::with(|record| record.begin_extent(&scope));
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
     let interrupted =
         result.as_ref().is_err_and(|payload| payload.is::<Killed>() || payload.is::<TimedOut>());
@@ -114,7 +111,7 @@ where
         scope.abort_children();
     }
     let cut_short = scope.wait_for_children();
-    extents(|extents| extents - 1);
+    Record::with(|record| record.end_extent(outer_extent.unwrap_or_default()));
     let result = match result {
         // The children were not let finish, so the caller must not go on as if they had.
         Ok(value) if cut_short => match Record::with(reason_to_end).flatten() {

@@ -48,6 +48,11 @@ impl Stack {
         self.limit.get()..self.limit.get() + GUARD
     }
 
+    /// All of its addresses.
+    pub(super) fn addresses(&self) -> std::ops::Range<usize> {
+        self.limit.get()..self.base.get()
+    }
+
     /// How many bytes it holds.
     pub(super) fn size(&self) -> usize {
         self.base.get() - self.limit.get() - GUARD

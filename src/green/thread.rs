@@ -36,9 +36,9 @@ pub(super) struct Record {
     context: Cell<Input>,
     /// A future is being polled by `wait`.
     pub(super) polling: Cell<bool>,
-    /// How many calls of `timeout` and `scope` are going on. They, and a `wait` that polls, point to
-    /// this record, so a `Coroutine` that began one of them must end it before it yields.
-    pub(super) extents: Cell<u32>,
+    /// Where the innermost of those calls is that point to this record: a `wait` that polls, a
+    /// `timeout`, a `scope`. A `Coroutine` that began one must end it before it yields.
+    innermost_extent: Cell<usize>,
     /// How often the wish that it ends has been raised.
     pub(super) raised: Cell<u32>,
     /// The innermost time-out around the running code.
@@ -58,7 +58,7 @@ impl Record {
             yielder,
             context: Cell::new(context),
             polling: Cell::new(false),
-            extents: Cell::new(0),
+            innermost_extent: Cell::new(0),
             raised: Cell::new(0),
             timeout: Cell::new(ptr::null()),
             guard: stack.guard.clone(),
@@ -71,6 +71,29 @@ impl Record {
         let record = CURRENT.get();
         // SAFETY: the record is on the stack of the green thread that is running this.
         (!record.is_null()).then(|| f(unsafe { &*record }))
+    }
+
+    /// The address of the innermost `wait` that polls, `timeout` or `scope` of the running green
+    /// thread; zero if there is none.
+    #[inline]
+    pub(super) fn innermost_extent_here() -> usize {
+        let record = CURRENT.get();
+        if record.is_null() {
+            return 0;
+        }
+        // SAFETY: the record is on the stack of the green thread that is running this.
+        unsafe { &*record }.innermost_extent.get()
+    }
+
+    /// Notes that a `wait` that polls, a `timeout` or a `scope` begins, which has `place` on the
+    /// stack that runs it. Gives what `end_extent` takes.
+    pub(super) fn begin_extent<T>(&self, place: &T) -> usize {
+        self.innermost_extent.replace(ptr::from_ref(place).addr())
+    }
+
+    /// Notes that what began last has ended.
+    pub(super) fn end_extent(&self, outer: usize) {
+        self.innermost_extent.set(outer);
     }
 
     /// Calls `f` with the context of the poll that this green thread is running in.

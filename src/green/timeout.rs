@@ -55,9 +55,9 @@ pub fn timeout<T>(duration: Duration, block: impl FnOnce() -> T) -> Result<T, El
             raised: Cell::new(0),
         };
         record.timeout.set(&frame);
-        record.extents.set(record.extents.get() + 1);
+        let outer_extent = record.begin_extent(&frame);
         let result = catch_unwind(AssertUnwindSafe(block));
-        record.extents.set(record.extents.get() - 1);
+        record.end_extent(outer_extent);
         record.timeout.set(frame.outer);
         match result {
             Ok(value) => Ok(value),

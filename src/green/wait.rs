@@ -109,7 +109,8 @@ pub(super) fn wait_in<F: Future>(
 
 /// Polls the future, and what limits the time that it may take.
 fn poll_once<F: Future>(record: &Record, future: Pin<&mut F>, unwinding: bool) -> Poll<F::Output> {
-    let polling = Polling::new(record);
+    let place = 0;
+    let polling = Polling::new(record, &place);
     let polled = record.with_context(|cx| {
         event_loop::with(|core| {
             let executor = &core.executor;
@@ -152,17 +153,21 @@ pub(super) fn reason_to_end(record: &Record) -> Option<Box<dyn Any + Send>> {
 }
 
 /// Marks that a future is being polled, also if that panics.
-struct Polling<'a>(&'a Record);
+struct Polling<'a> {
+    record: &'a Record,
+    outer: usize,
+}
 
 impl<'a> Polling<'a> {
-    fn new(record: &'a Record) -> Self {
+    fn new(record: &'a Record, place: &u8) -> Self {
         record.polling.set(true);
-        Self(record)
+        Self { record, outer: record.begin_extent(place) }
     }
 }
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
-        self.0.polling.set(false);
+        self.record.polling.set(false);
+        self.record.end_extent(self.outer);
     }
 }
