@@ -178,7 +178,7 @@ impl EventLoop {
     /// Returns a handle, with which other threads reach the loop.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle::new(self.core.id, self.core.executor.injector().clone())
+        Handle::new(self.core.id(), self.core.executor.injector().clone())
     }
 
     /// Returns the loop's figures. Within a run use [`statistics`].
@@ -194,7 +194,7 @@ impl Drop for EventLoop {
         let entered = current::Entered::new(&self.core);
         self.core.shut_down();
         drop(entered);
-        registry::leave(self.core.id);
+        registry::leave(self.core.id());
     }
 }
 

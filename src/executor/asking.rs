@@ -27,13 +27,13 @@ impl Executor {
     }
 
     /// What a signal handler may say of the running task: its name, and its id unless the table is
-    /// in use. Allocates and frees nothing.
+    /// moving. Allocates and frees nothing.
     pub(crate) fn describe_current(&self, describe: impl FnOnce(Option<Id>, Option<&str>)) {
         let Some(task) = self.current.get() else { return };
         // SAFETY: the running task is alive.
         let header = unsafe { task.as_ref() };
-        let id = self.table.try_borrow().ok().map(|table| table[header.slot.get() as usize].id);
-        // The header keeps another reference to the name, so this one frees nothing.
-        describe(id, header.name().as_deref());
+        let id = self.table.id_if_at_rest(header.slot.get());
+        // The cold part keeps another reference to the name, so this one frees nothing.
+        describe(id, self.colds.name(header).as_deref());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use super::{Entry, Executor, Id, TaskKey, contain, header::RETIRED};
+use super::{Executor, Id, TaskKey, contain, header::RETIRED};
 
 impl Executor {
     /// Ends every task on this thread: closes the injector, aborts what is alive, runs what that
@@ -51,12 +51,7 @@ impl Executor {
     }
 
     fn keys(&self) -> Vec<TaskKey<()>> {
-        let key = |(slot, entry): (usize, &Entry)| TaskKey {
-            loop_id: self.loop_id,
-            id: entry.id,
-            slot: slot as u32,
-            output: PhantomData,
-        };
-        self.table.borrow().iter().map(key).collect()
+        let key = |(slot, id, _)| TaskKey { loop_id: self.loop_id, id, slot, output: PhantomData };
+        self.table.everyone().into_iter().map(key).collect()
     }
 }

@@ -9,7 +9,8 @@
 //!
 //! Everything that may run a user's code (futures, destructors, wakers) runs with no borrow held.
 //!
-//! The files: `header.rs` a task's flags and counts, `cell.rs` its future or output, `waker.rs`
+//! The files: `header.rs` a task's flags and counts, `cell.rs` its future or output, `site.rs` and
+//! `cold.rs` what stands outside of it because many tasks share it or few have it, `waker.rs`
 //! the wake on this thread, `foreign.rs`, `injector.rs` and `mail.rs` the wake from others,
 //! `join_error.rs` how a task fails, `ending.rs` the end of all, `asking.rs` the end of a task with
 //! a stack; `links.rs`, `locals.rs`, `budget.rs`, `task_key.rs`, `run_queue.rs`, `blocks.rs` and
@@ -19,6 +20,7 @@ mod asking;
 mod blocks;
 mod budget;
 mod cell;
+mod cold;
 mod ending;
 mod foreign;
 mod header;
@@ -32,6 +34,8 @@ mod mail;
 mod models;
 mod primitives;
 mod run_queue;
+mod site;
+mod table;
 mod task_key;
 mod waker;
 
@@ -61,17 +65,16 @@ pub(crate) type InjectorArc<T> = primitives::Arc<T>;
 use self::{
     blocks::Blocks,
     budget::BUDGET,
-    header::{ABORTED, ASKS, DETACHED, DONE, Header, NO_JOINER, OUTPUT, QUEUED, RETIRED, RUNNING},
+    cold::Colds,
+    header::{
+        ABORTED, ASKS, COLD, DETACHED, DONE, Header, NO_JOINER, OUTPUT, QUEUED, RETIRED, ROOT,
+        RUNNING,
+    },
     id::Ids,
     run_queue::RunQueue,
-    task_key::SPENT,
+    site::Sites,
+    table::Table,
 };
-
-/// A task's place in the table.
-struct Entry {
-    task: NonNull<Header>,
-    id: Id,
-}
 
 /// What is called with the error of a panicked task that nobody can collect any more.
 pub(crate) type Report = Box<dyn Fn(&JoinError)>;
@@ -99,10 +102,12 @@ pub(crate) struct Executor {
     loop_id: NonZeroU64,
     injector: InjectorArc<Injector>,
     queue: RunQueue,
-    table: RefCell<Slab<Entry>>,
+    table: Table,
     /// The wakers of those who wait for a task; see `Header::joiner`.
     joiners: RefCell<Slab<Waker>>,
     blocks: Blocks,
+    sites: Sites,
+    colds: Colds,
     /// The task whose code is running.
     current: Cell<Option<NonNull<Header>>>,
     /// What the current task may still do in this poll.
@@ -115,8 +120,7 @@ pub(crate) struct Executor {
     /// The loop is ending: a new task is cancelled at once.
     closing: Cell<bool>,
     report: Report,
-    /// The task whose end the loop waits for, and whether it has come.
-    root: Cell<Option<NonNull<Header>>>,
+    /// The task whose end the loop waits for has ended.
     root_done: Cell<bool>,
     polls: Cell<u64>,
     foreign_wakes: Cell<u64>,
@@ -128,9 +132,11 @@ impl Executor {
             loop_id,
             injector: InjectorArc::new(Injector::new(doorbell)),
             queue: RunQueue::default(),
-            table: RefCell::new(Slab::new()),
+            table: Table::default(),
             joiners: RefCell::new(Slab::new()),
             blocks: Blocks::new(),
+            sites: Sites::new(),
+            colds: Colds::default(),
             current: Cell::new(None),
             budget: Cell::new(BUDGET),
             ids: Ids::default(),
@@ -138,11 +144,14 @@ impl Executor {
             aborting: Cell::new(false),
             closing: Cell::new(false),
             report,
-            root: Cell::new(None),
             root_done: Cell::new(false),
             polls: Cell::new(0),
             foreign_wakes: Cell::new(0),
         }
+    }
+
+    pub(crate) fn loop_id(&self) -> NonZeroU64 {
+        self.loop_id
     }
 
     /// The way in for other threads.
@@ -179,18 +188,16 @@ impl Executor {
         options: SpawnOptions,
     ) -> TaskKey<F::Output> {
         let SpawnOptions { id, name, location } = options;
-        let injector = NonNull::from(&*self.injector);
-        let task = cell::allocate(&self.blocks, future, injector, location);
+        let site = self.sites.find(&self.injector, cell::vtable_of::<F>(), location);
+        let task = cell::allocate(&self.blocks, future, site);
         // SAFETY: just made.
         let header = unsafe { task.as_ref() };
-        if name.is_some() {
-            header.with_cold(|cold| cold.name = name);
-        }
         let id = id.unwrap_or_else(|| self.ids.next());
-        let slot = self.table.borrow_mut().insert(Entry { task, id });
-        let slot = u32::try_from(slot).expect("tasks for 2^32 places do not fit into memory");
-        debug_assert!(slot != SPENT);
+        let slot = self.table.insert(task, id);
         header.slot.set(slot);
+        if name.is_some() {
+            self.colds.with(header, |cold| cold.name = name);
+        }
         self.queue.push(header);
         TaskKey { loop_id: self.loop_id, id, slot, output: PhantomData }
     }
@@ -205,19 +212,29 @@ impl Executor {
         let task = self.find(key)?;
         // SAFETY: in the table.
         let header = unsafe { task.as_ref() };
-        if (!header.has(OUTPUT) || header.has(RUNNING)) && !self.ends_meanwhile(header, cx) {
+        if !header.has_only(OUTPUT, OUTPUT | RUNNING | COLD) && self.goes_on(task, cx) {
             return Some(Poll::Pending);
         }
-        self.call_links(task);
         // SAFETY: the flag is set, and the key was made for the output's type.
         let output = unsafe { cell::take_output(task) };
         self.retire(task);
         Some(Poll::Ready(output))
     }
 
+    /// Leaves the waker for the end of a task, unless it has its output; then its links are called.
+    #[inline(never)]
+    fn goes_on(&self, task: NonNull<Header>, cx: &Context<'_>) -> bool {
+        // SAFETY: the caller found it in the table.
+        let header = unsafe { task.as_ref() };
+        if (!header.has(OUTPUT) || header.has(RUNNING)) && !self.ends_meanwhile(header, cx) {
+            return true;
+        }
+        self.call_links(task);
+        false
+    }
+
     /// Leaves the waker for the end of a task; `true` if the task has its output all the same, because
     /// it ended when a stranger's waker was cloned, which may run anything.
-    #[inline(never)]
     fn ends_meanwhile(&self, header: &Header, cx: &Context<'_>) -> bool {
         if header.has(OUTPUT) {
             // One of its links, which look at the output, polls for it.
@@ -282,7 +299,7 @@ impl Executor {
     /// The name of a task that is still in the table.
     pub(crate) fn name(&self, key: TaskKey<()>) -> Option<StdArc<str>> {
         // SAFETY: in the table.
-        self.find(key).and_then(|task| unsafe { task.as_ref() }.name())
+        self.find(key).and_then(|task| self.colds.name(unsafe { task.as_ref() }))
     }
 
     /// Drops the future of a task at once, or, if it is being polled, as soon as the poll is over.
@@ -328,8 +345,7 @@ impl Executor {
         if key.loop_id != self.loop_id {
             return None;
         }
-        let table = self.table.borrow();
-        table.get(key.slot as usize).filter(|entry| entry.id == key.id).map(|entry| entry.task)
+        self.table.find(key.slot, key.id)
     }
 
     // --- the life of a task, from the inside --------------------------------------------------
@@ -363,7 +379,7 @@ impl Executor {
         let waker = waker::borrowed(task);
         let mut cx = Context::from_waker(&waker);
         // SAFETY: the task is alive and not done, and not polled further up (`RUNNING`).
-        let polled = unsafe { (header.vtable.poll)(task, &mut cx) };
+        let polled = unsafe { (header.vtable().poll)(task, &mut cx) };
         self.current.set(outer);
         header.clear(RUNNING);
         match polled {
@@ -383,14 +399,14 @@ impl Executor {
         header.set(RUNNING);
         let outer = self.current.replace(Some(task));
         // SAFETY: the task is not done, so it has its future.
-        let dropped = unsafe { (header.vtable.drop_future)(task) };
+        let dropped = unsafe { (header.vtable().drop_future)(task) };
         self.current.set(outer);
         header.clear(RUNNING);
         match dropped {
             Ok(()) => {
-                let error = JoinError::cancelled(self.id_of(header), header.name());
+                let error = JoinError::cancelled(self.id_of(header), self.colds.name(header));
                 // SAFETY: the future is gone.
-                unsafe { (header.vtable.store_error)(task, error) };
+                unsafe { (header.vtable().store_error)(task, error) };
                 self.finish(task);
             }
             Err(payload) => self.fail(task, payload),
@@ -401,14 +417,14 @@ impl Executor {
     fn fail(&self, task: NonNull<Header>, payload: Payload) {
         // SAFETY: in the table until it is done.
         let header = unsafe { task.as_ref() };
-        let (id, name) = (self.id_of(header), header.name());
+        let (id, name) = (self.id_of(header), self.colds.name(header));
         let error = if payload.is::<Killed>() {
             JoinError::cancelled(id, name)
         } else {
             JoinError::panicked(id, name, payload)
         };
         // SAFETY: the future is gone.
-        unsafe { (header.vtable.store_error)(task, error) };
+        unsafe { (header.vtable().store_error)(task, error) };
         self.finish(task);
     }
 
@@ -418,7 +434,18 @@ impl Executor {
         // SAFETY: in the table until it is done.
         let header = unsafe { task.as_ref() };
         header.set(DONE | OUTPUT);
-        if self.root.get() == Some(task) {
+        // What hardly any task has that ends before its handle is polled.
+        if header.has(ROOT | COLD | DETACHED) || header.joiner.get() != NO_JOINER {
+            self.announce(task);
+        }
+    }
+
+    /// Tells of a task's end whoever wants to know.
+    #[inline(never)]
+    fn announce(&self, task: NonNull<Header>) {
+        // SAFETY: the caller found it in the table.
+        let header = unsafe { task.as_ref() };
+        if header.has(ROOT) {
             self.root_done.set(true);
         }
         self.call_links(task);
@@ -440,7 +467,7 @@ impl Executor {
         }
         self.call_links(task);
         // SAFETY: the flag is set.
-        if let Some(error) = unsafe { (header.vtable.error)(task) } {
+        if let Some(error) = unsafe { (header.vtable().error)(task) } {
             // SAFETY: nobody takes the output in the meantime: its handle is gone.
             let error = unsafe { error.as_ref() };
             if error.is_panic() {
@@ -450,10 +477,10 @@ impl Executor {
         header.clear(OUTPUT);
         let outer = self.current.replace(Some(task));
         // SAFETY: the output is there, and nobody finds it from here on.
-        let dropped = unsafe { (header.vtable.drop_output)(task) };
+        let dropped = unsafe { (header.vtable().drop_output)(task) };
         self.current.set(outer);
         if let Err(payload) = dropped {
-            self.report(&JoinError::panicked(self.id_of(header), header.name(), payload));
+            self.report(&JoinError::panicked(self.id_of(header), self.colds.name(header), payload));
         }
     }
 
@@ -468,8 +495,22 @@ impl Executor {
         // SAFETY: in the table.
         let header = unsafe { task.as_ref() };
         debug_assert!(header.has(DONE) && !header.has(OUTPUT));
-        self.table.borrow_mut().remove(header.slot.get() as usize);
-        if let Some(cold) = header.take_cold() {
+        if !foreign::is_ours_alone(header) {
+            return self.retire_shared(task);
+        }
+        self.table.remove(header.slot.get());
+        self.recycle(task);
+    }
+
+    /// Takes a finished task out of the table that has a cold part, or is in the run queue, or to which
+    /// wakers point.
+    #[inline(never)]
+    fn retire_shared(&self, task: NonNull<Header>) {
+        // SAFETY: in the table.
+        let header = unsafe { task.as_ref() };
+        let cold = self.colds.take(header);
+        self.table.remove(header.slot.get());
+        if let Some(cold) = cold {
             // With the task's own values, whose destructors are foreign code.
             contain(|| drop(cold));
         }
@@ -481,32 +522,40 @@ impl Executor {
     }
 
     /// Gives up the table's reference.
-    #[inline]
     fn free(&self, task: NonNull<Header>) {
         // SAFETY: out of the table and out of the run queue, future, output and cold part gone.
         if unsafe { foreign::release(task) } {
-            // SAFETY: the task is alive up to the next line.
-            let vtable = unsafe { task.as_ref() }.vtable;
-            #[cfg(greenloop_loom)]
-            // SAFETY: loom wants its atomics dropped; nobody reads them again.
-            unsafe {
-                std::ptr::drop_in_place(task.as_ptr());
-            }
-            // SAFETY: it was the last reference.
-            unsafe { self.blocks.recycle(task.cast(), vtable.layout, vtable.class) };
+            self.recycle(task);
         }
     }
 
+    /// Keeps the memory of a task to which nothing points any more for the next one.
+    #[inline]
+    fn recycle(&self, task: NonNull<Header>) {
+        // SAFETY: the task is alive up to the next lines.
+        let vtable = unsafe { task.as_ref() }.vtable();
+        #[cfg(greenloop_loom)]
+        // SAFETY: loom wants its atomics dropped; nobody reads them again.
+        unsafe {
+            std::ptr::drop_in_place(task.as_ptr());
+        }
+        // SAFETY: it was the last reference.
+        unsafe { self.blocks.recycle(task.cast(), vtable.layout, vtable.class) };
+    }
+
     fn id_of(&self, header: &Header) -> Id {
-        self.table.borrow()[header.slot.get() as usize].id
+        self.table.id(header.slot.get())
     }
 
     // --- what the loop asks -------------------------------------------------------------------
 
     /// Makes a task the one whose end `root_done` tells.
-    pub(crate) fn set_root(&self, root: Option<TaskKey<()>>) {
-        self.root_done.set(root.is_some_and(|key| self.is_finished(key)));
-        self.root.set(root.and_then(|key| self.find(key)));
+    pub(crate) fn set_root(&self, root: TaskKey<()>) {
+        self.root_done.set(self.is_finished(root));
+        if let Some(task) = self.find(root) {
+            // SAFETY: in the table.
+            unsafe { task.as_ref() }.set(ROOT);
+        }
     }
 
     pub(crate) fn root_done(&self) -> bool {
@@ -526,11 +575,16 @@ impl Executor {
         self.queue.len() > 0
     }
 
+    /// Gives memory back that a busier time needed. For a loop that is about to sleep.
+    pub(crate) fn shrink(&self) {
+        self.queue.shrink();
+    }
+
     /// How many tasks have not ended.
     pub(crate) fn alive(&self) -> usize {
         // SAFETY: in the table.
-        let done = |entry: &Entry| unsafe { entry.task.as_ref() }.has(DONE);
-        self.table.borrow().iter().filter(|(_, entry)| !done(entry)).count()
+        let is_done = |task: NonNull<Header>| unsafe { task.as_ref() }.has(DONE);
+        self.table.everyone().into_iter().filter(|(_, _, task)| !is_done(*task)).count()
     }
 
     pub(crate) fn polls(&self) -> u64 {

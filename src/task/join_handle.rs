@@ -248,9 +248,16 @@ fn without_loop<T>(key: TaskKey<T>) -> Poll<Result<T, JoinError>> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if self.key.is_spent() {
-            return;
+        if !self.key.is_spent() {
+            self.detach();
         }
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// Says that nobody will ask for the output.
+    #[inline(never)]
+    fn detach(&self) {
         let key = self.key.untyped();
         let aborts = ABORTING.get().is_some_and(|(address, size)| {
             ptr::eq(address, ptr::from_ref(self).cast()) && size == size_of::<Self>()
