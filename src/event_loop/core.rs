@@ -194,7 +194,6 @@ impl Core {
             }
             return self.reactor.borrow_mut().wait(Some(Duration::ZERO), woken);
         }
-        self.executor.shrink();
         let slept = match self.time_left() {
             None => self.reactor.borrow_mut().wait(None, woken),
             Some(left) if left >= FINE => {

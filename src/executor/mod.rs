@@ -575,11 +575,6 @@ impl Executor {
         self.queue.len() > 0
     }
 
-    /// Gives memory back that a busier time needed. For a loop that is about to sleep.
-    pub(crate) fn shrink(&self) {
-        self.queue.shrink();
-    }
-
     /// How many tasks have not ended.
     pub(crate) fn alive(&self) -> usize {
         // SAFETY: in the table.

@@ -10,7 +10,7 @@ use std::{cell::UnsafeCell, collections::VecDeque, ptr::NonNull};
 
 use super::header::{Header, QUEUED};
 
-/// A ring that grew beyond this is given back when the loop has nothing to do.
+/// A ring of no more places is never made smaller.
 const KEEP: usize = 1024;
 
 /// The queue of one loop.
@@ -35,7 +35,11 @@ impl RunQueue {
     #[inline]
     pub(super) fn pop(&self) -> Option<NonNull<Header>> {
         // SAFETY: the only borrow; see `tasks`.
-        let first = unsafe { &mut *self.tasks.get() }.pop_front()?;
+        let tasks = unsafe { &mut *self.tasks.get() };
+        let first = tasks.pop_front()?;
+        if tasks.capacity() > KEEP && tasks.len() < tasks.capacity() / 8 {
+            Self::shrink(tasks);
+        }
         // SAFETY: a task in the queue is alive.
         unsafe { first.as_ref() }.clear(QUEUED);
         Some(first)
@@ -46,12 +50,9 @@ impl RunQueue {
         unsafe { &*self.tasks.get() }.len()
     }
 
-    /// Gives back the memory of a crowd that has gone.
-    pub(super) fn shrink(&self) {
-        // SAFETY: the only borrow; see `tasks`.
-        let tasks = unsafe { &mut *self.tasks.get() };
-        if tasks.capacity() > KEEP && tasks.is_empty() {
-            *tasks = VecDeque::new();
-        }
+    /// Gives back the memory of a crowd that has gone. It takes as many pushes to need it again.
+    #[cold]
+    fn shrink(tasks: &mut VecDeque<NonNull<Header>>) {
+        tasks.shrink_to(tasks.capacity() / 4);
     }
 }
