@@ -142,6 +142,48 @@ fn what_one_that_swallows_it_spawns_never_runs() {
 }
 
 #[test]
+fn the_handles_of_those_that_ended_with_the_loop_give_an_error() {
+    let log = Log::new();
+    let kept = Rc::new(RefCell::new(Vec::new()));
+    run({
+        let (log, kept) = (log.clone(), Rc::clone(&kept));
+        move || {
+            let ended = green::spawn(|| 7);
+            let (parked, unstarted) = (green::spawn(|| (park(), 7).1), Rc::new(Cell::new(None)));
+            // It asks by a wait in a destructor, and again when it has swallowed the end.
+            let (taken, asking) = (Rc::clone(&unstarted), log.clone());
+            drop(green::spawn(move || {
+                let in_destructor = catch_unwind(AssertUnwindSafe(|| {
+                    let _asks = OnDrop::new({
+                        let log = asking.clone();
+                        move || log.add(format!("{}", ended.wait().unwrap_err().is_cancelled()))
+                    });
+                    park();
+                }));
+                assert!(in_destructor.is_err());
+                let task: green::JoinHandle<i32> = taken.take().unwrap();
+                for handle in [parked, task] {
+                    let mut asked = Box::pin(handle);
+                    while let Err(_again) = catch_unwind(AssertUnwindSafe(|| {
+                        let result = asked.as_mut().wait();
+                        asking.add(format!("{}", result.unwrap_err().is_cancelled()));
+                    })) {}
+                }
+            }));
+            green::yield_now();
+            // These are asked when there is no loop any more.
+            kept.borrow_mut().extend([green::spawn(|| 7), green::spawn(|| (park(), 7).1)]);
+            green::yield_now();
+            unstarted.set(Some(green::spawn(|| 7)));
+        }
+    });
+    assert_eq!(log, ["true", "true", "true"]);
+    let [ended, parked] = <[_; 2]>::try_from(kept.take()).unwrap();
+    assert!(run(|| ended.wait()).unwrap_err().is_cancelled());
+    assert!(greenloop::run(parked).unwrap_err().is_cancelled());
+}
+
+#[test]
 fn destructors_that_spawn_at_the_end_do_not_keep_it_from_coming() {
     fn spawns_again(drops: Drops) {
         let guard = drops.guard();
