@@ -7,9 +7,14 @@ use super::{
     header::{ABORTED, ASKS},
 };
 
-/// The payload of the panic with which a task that was asked to end does so.
+/// The payload with which a task unwinds that was asked to, as if by a panic.
 #[derive(Debug)]
-pub(crate) struct Killed;
+pub(crate) enum Unwinding {
+    /// To its end.
+    Task,
+    /// To the block whose time is over, which has this address.
+    Block(usize),
+}
 
 impl Executor {
     /// From now on an abort asks the running task to end instead of dropping its future.

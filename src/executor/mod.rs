@@ -49,7 +49,7 @@ use std::{
 use slab::Slab;
 
 pub(crate) use self::{
-    asking::Killed,
+    asking::Unwinding,
     header::Payload,
     injector::{Doorbell, Injector, Job},
     task_key::TaskKey,
@@ -402,7 +402,7 @@ impl Executor {
         // SAFETY: in the table until it is done.
         let header = unsafe { task.as_ref() };
         let (id, name) = (self.id_of(header), header.name());
-        let error = if payload.is::<Killed>() {
+        let error = if payload.is::<Unwinding>() {
             JoinError::cancelled(id, name)
         } else {
             JoinError::panicked(id, name, payload)
@@ -452,8 +452,13 @@ impl Executor {
         // SAFETY: the output is there, and nobody finds it from here on.
         let dropped = unsafe { (header.vtable.drop_output)(task) };
         self.current.set(outer);
-        if let Err(payload) = dropped {
-            self.report(&JoinError::panicked(self.id_of(header), header.name(), payload));
+        header.clear(RUNNING);
+        match dropped {
+            Err(payload) if !payload.is::<Unwinding>() => {
+                self.report(&JoinError::panicked(self.id_of(header), header.name(), payload));
+            }
+            // It may have waited in a green thread that is asked to end: that will hear it again.
+            Ok(()) | Err(_) => {}
         }
     }
 
