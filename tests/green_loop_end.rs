@@ -13,7 +13,11 @@ use std::{
     mem::MaybeUninit,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    },
     thread,
 };
 
@@ -443,6 +447,61 @@ fn where_memory_is_short_that_is_an_error() {
     });
     let Some(output) = output else { return };
     assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn an_output_whose_destructor_waits_is_dropped_once() {
+    /// Its memory must not be used again before the destructor has come to its end.
+    struct WaitsWhenDropped {
+        log: Log,
+        text: [u8; 64],
+    }
+
+    impl Drop for WaitsWhenDropped {
+        fn drop(&mut self) {
+            let _last = self.log.on_drop("dropped");
+            let text = self.text;
+            let _check = OnDrop::new(|| assert_eq!(self.text, text));
+            self.log.add("waits");
+            park();
+        }
+    }
+
+    let _watched = watch();
+    let log = Log::new();
+    let reports = Arc::new(AtomicUsize::new(0));
+    let mut event_loop = EventLoop::builder()
+        .on_unobserved_panic({
+            let reports = Arc::clone(&reports);
+            move |_| {
+                reports.fetch_add(1, SeqCst);
+            }
+        })
+        .build()
+        .unwrap();
+    event_loop.run({
+        let log = log.clone();
+        async move {
+            let output = WaitsWhenDropped { log, text: [b'g'; 64] };
+            let thread = green::spawn(move || output);
+            drop(green::spawn(move || {
+                green::yield_now();
+                drop(thread);
+            }));
+            greenloop::yield_now().await;
+            greenloop::yield_now().await;
+            // This must not be put where the output is.
+            drop(green::spawn(|| {
+                let _last = OnDrop::new(|| drop(green::spawn(|| [0_u8; 128])));
+                park();
+            }));
+            greenloop::yield_now().await;
+        }
+    });
+    assert_eq!(log, ["waits"]);
+    drop(event_loop);
+    assert_eq!(reports.load(SeqCst), 0);
+    assert_eq!(log, ["waits", "dropped"]);
 }
 
 #[test]

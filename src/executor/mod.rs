@@ -448,6 +448,8 @@ impl Executor {
             }
         }
         header.clear(OUTPUT);
+        // Its destructor may wait in a green thread: until it is over, nobody else retires the task.
+        header.set(RUNNING);
         let outer = self.current.replace(Some(task));
         // SAFETY: the output is there, and nobody finds it from here on.
         let dropped = unsafe { (header.vtable.drop_output)(task) };
