@@ -31,6 +31,27 @@ impl Executor {
         self.current.get().is_some_and(|task| unsafe { task.as_ref() }.has(ABORTED))
     }
 
+    /// Says that the running task leaves its stack and lets others run. If an abort is going on
+    /// further down that stack, those that its destructors asked for are done first, since one of
+    /// them may be what the task waits for; and the aborts of others are not held up meanwhile.
+    ///
+    /// Returns whether one is going on, for `return_to_abort`.
+    #[inline]
+    pub(crate) fn leave_stack(&self) -> bool {
+        let aborting = self.aborting.get();
+        if aborting {
+            self.do_queued_aborts();
+            self.aborting.set(false);
+        }
+        aborting
+    }
+
+    /// Says that the running task is back on its stack, in the middle of an abort.
+    #[cold]
+    pub(crate) fn return_to_abort(&self) {
+        self.aborting.set(true);
+    }
+
     /// What a signal handler may say of the running task: its name, and its id unless the table is
     /// in use. Allocates and frees nothing.
     pub(crate) fn describe_current(&self, describe: impl FnOnce(Option<Id>, Option<&str>)) {

@@ -110,7 +110,8 @@ pub(crate) struct Executor {
     ids: Ids,
     /// Aborts asked for by destructors that an abort runs.
     aborts: RefCell<VecDeque<TaskKey<()>>>,
-    /// An abort is going on further down this stack.
+    /// An abort is going on further down this stack; `asking.rs` keeps that true when a green thread
+    /// leaves the stack.
     aborting: Cell<bool>,
     /// The loop is ending: a new task is cancelled at once.
     closing: Cell<bool>,
@@ -309,6 +310,11 @@ impl Executor {
         }
         self.aborting.set(true);
         self.cancel(task);
+        self.do_queued_aborts();
+        self.aborting.set(false);
+    }
+
+    fn do_queued_aborts(&self) {
         loop {
             let next = self.aborts.borrow_mut().pop_front();
             let Some(key) = next else { break };
@@ -319,7 +325,6 @@ impl Executor {
                 }
             }
         }
-        self.aborting.set(false);
     }
 
     /// The task's memory, if the key is this loop's and the task still in the table.

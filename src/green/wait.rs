@@ -99,7 +99,11 @@ pub(super) fn wait_in<F: Future>(
             "a destructor waits while a panic unwinds its green thread: it must not, or the other \
              tasks of the loop would find the thread panicking; spawn a task for what must be done",
         );
+        let aborting = event_loop::with(|core| core.executor.leave_stack()) == Some(true);
         record.suspend();
+        if aborting {
+            event_loop::with(|core| core.executor.return_to_abort());
+        }
         unwinding = false;
     }
 }
