@@ -223,6 +223,15 @@ fn gather(core: &Core) -> Statistics {
     }
 }
 
+/// Polls with a full budget, for who polls several and must not take "no budget" for "not ready".
+pub(crate) fn with_fresh_budget<R>(mut poll: impl FnMut() -> R) -> R {
+    match with(|core| core.executor.with_fresh_budget(&mut poll)) {
+        Some(polled) => polled,
+        // Without a loop nothing is counted.
+        None => poll(),
+    }
+}
+
 #[track_caller]
 fn refuse_nesting() {
     assert!(

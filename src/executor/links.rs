@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Executor, JoinError, TaskKey, cell,
+    Executor, JoinError, TaskKey, Unwinding, cell,
     header::{COLD, DETACHED, DONE, Header, OUTPUT, RUNNING},
 };
 
@@ -77,10 +77,14 @@ impl Executor {
         // The links look at the output: while this flag is set nobody takes or drops it.
         header.set(RUNNING);
         for link in links {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| link(task))) {
-                let error =
-                    JoinError::panicked(self.id_of(header), self.colds.name(header), payload);
-                self.report(&error);
+            match catch_unwind(AssertUnwindSafe(|| link(task))) {
+                Err(payload) if !payload.is::<Unwinding>() => {
+                    let error =
+                        JoinError::panicked(self.id_of(header), self.colds.name(header), payload);
+                    self.report(&error);
+                }
+                // It may have waited in a green thread that is asked to end.
+                Ok(()) | Err(_) => {}
             }
         }
         header.clear(RUNNING);

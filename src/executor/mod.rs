@@ -53,7 +53,7 @@ use std::{
 use slab::Slab;
 
 pub(crate) use self::{
-    asking::Killed,
+    asking::Unwinding,
     header::Payload,
     injector::{Doorbell, Injector, Job},
     task_key::TaskKey,
@@ -115,7 +115,8 @@ pub(crate) struct Executor {
     ids: Ids,
     /// Aborts asked for by destructors that an abort runs.
     aborts: RefCell<VecDeque<TaskKey<()>>>,
-    /// An abort is going on further down this stack.
+    /// An abort is going on further down this stack; `asking.rs` keeps that true when a green thread
+    /// leaves the stack.
     aborting: Cell<bool>,
     /// The loop is ending: a new task is cancelled at once.
     closing: Cell<bool>,
@@ -326,6 +327,11 @@ impl Executor {
         }
         self.aborting.set(true);
         self.cancel(task);
+        self.do_queued_aborts();
+        self.aborting.set(false);
+    }
+
+    fn do_queued_aborts(&self) {
         loop {
             let next = self.aborts.borrow_mut().pop_front();
             let Some(key) = next else { break };
@@ -336,7 +342,6 @@ impl Executor {
                 }
             }
         }
-        self.aborting.set(false);
     }
 
     /// The task's memory, if the key is this loop's and the task still in the table.
@@ -418,7 +423,7 @@ impl Executor {
         // SAFETY: in the table until it is done.
         let header = unsafe { task.as_ref() };
         let (id, name) = (self.id_of(header), self.colds.name(header));
-        let error = if payload.is::<Killed>() {
+        let error = if payload.is::<Unwinding>() {
             JoinError::cancelled(id, name)
         } else {
             JoinError::panicked(id, name, payload)
@@ -475,12 +480,23 @@ impl Executor {
             }
         }
         header.clear(OUTPUT);
+        // Its destructor may wait in a green thread: until it is over, nobody else retires the task.
+        header.set(RUNNING);
         let outer = self.current.replace(Some(task));
         // SAFETY: the output is there, and nobody finds it from here on.
         let dropped = unsafe { (header.vtable().drop_output)(task) };
         self.current.set(outer);
-        if let Err(payload) = dropped {
-            self.report(&JoinError::panicked(self.id_of(header), self.colds.name(header), payload));
+        header.clear(RUNNING);
+        match dropped {
+            Err(payload) if !payload.is::<Unwinding>() => {
+                self.report(&JoinError::panicked(
+                    self.id_of(header),
+                    self.colds.name(header),
+                    payload,
+                ));
+            }
+            // It may have waited in a green thread that is asked to end: that will hear it again.
+            Ok(()) | Err(_) => {}
         }
     }
 

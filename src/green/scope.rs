@@ -19,12 +19,12 @@ use std::{
 use super::{
     stacks,
     thread::{GreenThread, Record},
-    timeout::{Frame, TimedOut},
+    timeout::Frame,
     wait::{Interruptible, Wait, reason_to_end, wait_in},
 };
 use crate::{
     event_loop,
-    executor::{Killed, SpawnOptions},
+    executor::{SpawnOptions, Unwinding},
     task::{AbortHandle, JoinError, JoinHandle, spawn_with},
 };
 
@@ -105,11 +105,6 @@ where
     // From here to the end of the wait no coroutine can carry this stack off to elsewhere.
     let outer_extent = Record::with(|record| record.begin_extent(&scope));
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    let interrupted =
-        result.as_ref().is_err_and(|payload| payload.is::<Killed>() || payload.is::<TimedOut>());
-    if interrupted {
-        scope.abort_children();
-    }
     let cut_short = scope.wait_for_children();
     Record::with(|record| record.end_extent(outer_extent.unwrap_or_default()));
     let result = match result {
@@ -249,7 +244,7 @@ impl<F: FnOnce() -> T, T> Child<F, T> {
         let _claim = self._claim;
         let packet = self.packet;
         match catch_unwind(AssertUnwindSafe(self.f)) {
-            Err(payload) if payload.is::<Killed>() => resume_unwind(payload),
+            Err(payload) if payload.is::<Unwinding>() => resume_unwind(payload),
             result => *packet.output.borrow_mut() = Some(result),
         }
     }

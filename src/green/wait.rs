@@ -8,11 +8,8 @@ use std::{
     thread,
 };
 
-use super::{
-    thread::Record,
-    timeout::{Frame, TimedOut},
-};
-use crate::{event_loop, executor::Killed};
+use super::{thread::Record, timeout::Frame};
+use crate::{event_loop, executor::Unwinding};
 
 /// Waits for futures in green threads.
 ///
@@ -102,7 +99,11 @@ pub(super) fn wait_in<F: Future>(
             "a destructor waits while a panic unwinds its green thread: it must not, or the other \
              tasks of the loop would find the thread panicking; spawn a task for what must be done",
         );
+        let aborting = event_loop::with(|core| core.executor.leave_stack()) == Some(true);
         record.suspend();
+        if aborting {
+            event_loop::with(|core| core.executor.return_to_abort());
+        }
         unwinding = false;
     }
 }
@@ -143,13 +144,13 @@ pub(super) fn reason_to_end(record: &Record) -> Option<Box<dyn Any + Send>> {
         let raised = record.raised.get();
         if raised < REMINDERS {
             record.raised.set(raised + 1);
-            return Some(Box::new(Killed));
+            return Some(Box::new(Unwinding::Task));
         }
         // It catches every reminder. The loop's end names it and leaks it.
     }
     let frame = Frame::outermost_elapsed(record)?;
     frame.raised.set(frame.raised.get() + 1);
-    Some(Box::new(TimedOut::of(frame)))
+    Some(Box::new(frame.unwinding()))
 }
 
 /// Marks that a future is being polled, also if that panics.

@@ -21,10 +21,9 @@ pub(super) fn wait_io<T>(
 ) -> io::Result<T> {
     if thread::panicking() {
         let mut operation = pin!(operation);
-        let mut poll = || operation.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         // What is ready must be so, whatever the thread did before.
-        let polled = event_loop::with(|core| core.executor.with_fresh_budget(&mut poll));
-        return match polled.unwrap_or_else(poll) {
+        let poll = || operation.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        return match event_loop::with_fresh_budget(poll) {
             Poll::Ready(result) => result,
             Poll::Pending => Err(io::Error::new(
                 io::ErrorKind::WouldBlock,
