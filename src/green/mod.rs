@@ -38,6 +38,7 @@
 mod builder;
 mod coroutine;
 mod group;
+mod guards;
 mod join;
 pub mod net;
 mod overflow;

@@ -43,19 +43,9 @@ unsafe impl corosensei::stack::Stack for Stack {
 }
 
 impl Stack {
-    /// The addresses that must not be touched.
-    pub(super) fn guard(&self) -> std::ops::Range<usize> {
-        self.limit.get()..self.limit.get() + GUARD
-    }
-
-    /// All of its addresses.
+    /// Its addresses.
     pub(super) fn addresses(&self) -> std::ops::Range<usize> {
         self.limit.get()..self.base.get()
-    }
-
-    /// How many bytes it holds.
-    pub(super) fn size(&self) -> usize {
-        self.base.get() - self.limit.get() - GUARD
     }
 }
 
