@@ -220,8 +220,10 @@ fn protect(protection: libc::c_int) {
 
 /// A handler as a garbage collector or a sandbox may have it: the access works when it is repeated.
 extern "C" fn mend(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    // SAFETY: the kernel gives a valid one, with an address.
-    let address = unsafe { (*info).si_addr() };
+    // SAFETY: the kernel gives a valid one.
+    let info = unsafe { &*info };
+    // SAFETY: this signal carries an address.
+    let address = unsafe { info.si_addr() };
     if address != PAGE.load(SeqCst) {
         std::process::abort();
     }
