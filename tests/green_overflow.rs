@@ -7,6 +7,7 @@ mod green_support;
 
 use std::{
     hint::black_box,
+    mem::MaybeUninit,
     os::unix::process::ExitStatusExt,
     process::Output,
     ptr,
@@ -112,6 +113,34 @@ fn it_is_found_on_another_threads_loop() {
     assert_ended_by(&output, libc::SIGABRT);
     let said = said(&output);
     assert!(said.contains("'elsewhere' has overflowed its stack"), "{said}");
+}
+
+#[test]
+fn it_is_found_on_a_thread_that_the_standard_library_did_not_start() {
+    extern "C" fn start(_: *mut libc::c_void) -> *mut libc::c_void {
+        green::run(|| {
+            let _ = Builder::new().name("foreign").spawn(|| descend(0)).wait();
+        });
+        ptr::null_mut()
+    }
+
+    let name = "it_is_found_on_a_thread_that_the_standard_library_did_not_start";
+    let output = in_own_process(name, || {
+        let mut thread = MaybeUninit::uninit();
+        // SAFETY: the function takes nothing, and there is room for the thread's name.
+        let result = unsafe {
+            libc::pthread_create(thread.as_mut_ptr(), ptr::null(), start, ptr::null_mut())
+        };
+        assert_eq!(result, 0);
+        // SAFETY: the call has filled it in.
+        let thread = unsafe { thread.assume_init() };
+        // SAFETY: a thread that nobody else joins.
+        unsafe { libc::pthread_join(thread, ptr::null_mut()) };
+        eprintln!("it went on");
+    });
+    let Some(output) = output else { return };
+    assert_ended_by(&output, libc::SIGABRT);
+    assert!(said(&output).contains("'foreign' has overflowed its stack"), "{}", said(&output));
 }
 
 #[test]

@@ -14,7 +14,6 @@ use std::{
 use corosensei::CoroutineResult;
 
 use super::{
-    overflow,
     stacks::{DEFAULT_SIZE, Pool, Stack, pool},
     thread::{MOST_ON_STACK, Record},
 };
@@ -103,7 +102,6 @@ impl<In: 'static, Yield: 'static, Out: 'static> Coroutine<In, Yield, Out> {
     where
         F: FnOnce(Yielder<'_, In, Yield>, In) -> Out + 'static,
     {
-        overflow::install_handler();
         let (stack, pool) = match pool().reserve(bytes) {
             Ok(reservation) => reservation.take(),
             Err(error) => panic!("there is no stack for a coroutine: {error}"),

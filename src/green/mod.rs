@@ -48,6 +48,7 @@ mod overflow;
 mod permits;
 mod pool;
 mod scope;
+mod signal_stack;
 mod spawn_after;
 mod stack_memory;
 mod stacks;

@@ -3,13 +3,11 @@
 //!
 //! The guard below a stack turns an overflow into SIGSEGV (SIGBUS on macOS). The standard library
 //! explains that for the stacks of real threads; this handler, put before it, does for ours, and
-//! passes everything else on. It runs on the alternate stack that the standard library gives to
-//! each thread, and does nothing but what is allowed in a signal handler. A thread that C code has
-//! started may have no such stack; there an overflow ends the process without a word.
+//! passes everything else on. It does nothing but what is allowed in a signal handler.
 
 use std::{cell::UnsafeCell, mem::MaybeUninit, ptr, sync::Once};
 
-use super::{guards, stack_memory::GUARD, thread::Record};
+use super::{guards, signal_stack::SignalStack, stack_memory::GUARD, thread::Record};
 use crate::event_loop;
 
 const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
@@ -25,8 +23,18 @@ unsafe impl Sync for Previous {}
 
 static PREVIOUS: Previous = Previous(UnsafeCell::new([const { MaybeUninit::uninit() }; 2]));
 
+/// Sees to it that the overflows of this thread's stacks are told, until the thread ends.
+pub(super) fn prepare_thread() {
+    thread_local! {
+        static SIGNAL_STACK: SignalStack = SignalStack::new();
+    }
+    // A thread that is ending does without.
+    let _ = SIGNAL_STACK.try_with(|_| ());
+    install_handler();
+}
+
 /// Puts the handler in place, at the first call.
-pub(super) fn install_handler() {
+fn install_handler() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         for signal in SIGNALS {

@@ -12,6 +12,7 @@ use std::{cell::RefCell, io, num::NonZeroUsize, rc::Rc};
 
 use corosensei::stack::StackPointer;
 
+use super::overflow;
 use super::stack_memory::{Chunk, GUARD, forget_contents, page_size};
 
 /// What a green thread's stack holds unless told otherwise, in bytes. Printing, formatting and a
@@ -78,7 +79,10 @@ pub(super) struct Reservation {
 /// This thread's pool.
 pub(super) fn pool() -> Rc<Pool> {
     thread_local! {
-        static POOL: Rc<Pool> = Rc::default();
+        static POOL: Rc<Pool> = {
+            overflow::prepare_thread();
+            Rc::default()
+        };
     }
     // While the thread ends, one of its own for whoever still asks.
     POOL.try_with(Rc::clone).unwrap_or_default()

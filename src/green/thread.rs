@@ -20,10 +20,7 @@ use std::{
 
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
-use super::{
-    overflow,
-    stacks::{Pool, Reservation, Stack},
-};
+use super::stacks::{Pool, Reservation, Stack};
 use crate::{event_loop, executor::Payload};
 
 /// A pointer to the `Context` of the poll that resumes the coroutine, its lifetime erased.
@@ -182,7 +179,6 @@ where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
-    overflow::install_handler();
     // From here on an abort must not drop the future: the stack has to unwind.
     event_loop::with(|core| core.executor.ask_current());
     let (stack, pool) = reservation.take();
