@@ -108,6 +108,10 @@ mod reactor;
 mod timers;
 
 #[cfg(not(greenloop_loom))]
+#[allow(dead_code, unused_imports, reason = "what stands on it comes next")]
+mod wait_queue;
+
+#[cfg(not(greenloop_loom))]
 pub mod event_loop;
 
 #[cfg(not(greenloop_loom))]

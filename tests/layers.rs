@@ -11,6 +11,7 @@ use std::{
 /// name all earlier ones.
 const LAYERS: &[&[&str]] = &[
     &["executor", "reactor", "timers"],
+    &["wait_queue"],
     &["event_loop"],
     &["blocking"],
     &["time"],
