@@ -108,7 +108,6 @@ mod reactor;
 mod timers;
 
 #[cfg(not(greenloop_loom))]
-#[allow(dead_code, unused_imports, reason = "what stands on it comes next")]
 mod wait_queue;
 
 #[cfg(not(greenloop_loom))]
@@ -121,6 +120,9 @@ pub mod time;
 
 #[cfg(not(greenloop_loom))]
 pub mod task;
+
+#[cfg(not(greenloop_loom))]
+pub mod sync;
 
 #[cfg(not(greenloop_loom))]
 mod io;

@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["blocking"],
     &["time"],
     &["task"],
+    &["sync"],
     &["io"],
     &["net"],
     &["signal"],

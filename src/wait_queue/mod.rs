@@ -104,9 +104,12 @@ impl WaitQueue {
             .is_some_and(|first| end(first, State::Granted))
     }
 
-    /// As `grant_first`, for the last waiter.
-    pub(crate) fn grant_last(&self) -> bool {
-        self.head().and_then(|head| head.line.last()).is_some_and(|last| end(last, State::Granted))
+    /// As `grant_first`, for the last waiter, which is left another number than it came with.
+    pub(crate) fn grant_last(&self, number: u32) -> bool {
+        self.head().and_then(|head| head.line.last()).is_some_and(|last| {
+            last.set_number(number);
+            end(last, State::Granted)
+        })
     }
 
     /// Tells the first waiter, leaves it another number than it came with, and wakes it; `false` if

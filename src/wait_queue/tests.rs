@@ -50,8 +50,10 @@ fn the_first_who_came_is_the_first_who_is_granted() {
     assert_eq!(queue.first(), Some(1));
     let states = waiters.iter().map(|waiter| waiter.state());
     assert!(states.eq([State::Granted, State::Waiting, State::Waiting]));
-    assert!(queue.grant_last());
-    assert_eq!(waiters[2].state(), State::Granted);
+    assert!(queue.grant_last(5));
+    assert_eq!((waiters[2].state(), waiters[2].number()), (State::Granted, 5));
+    waiters[2].settle();
+    assert_eq!(waiters[2].state(), State::Told);
 }
 
 #[test]

@@ -1,11 +1,19 @@
 #![allow(unsafe_code, reason = "links waiters that are pinned in the futures of those who wait")]
 //! A waiter, and the line it stands in: a list that is linked through the waiters.
 //!
-//! Invariants: a waiter that has a line stands in it exactly once; a line is where it was when its
-//! first waiter came until it is empty; a waiter leaves its line before its memory is used for
+//! Invariants: a waiter that has links stands in their line exactly once; a line is where it was when
+//! its first waiter came until it is empty; a waiter leaves its line before its memory is used for
 //! something else, because it is pinned and its destructor takes it out.
 
-use std::{cell::Cell, fmt, marker::PhantomPinned, pin::Pin, ptr::NonNull, task::Waker};
+use std::{
+    cell::{Cell, UnsafeCell},
+    fmt,
+    marker::PhantomPinned,
+    mem::MaybeUninit,
+    pin::Pin,
+    ptr::NonNull,
+    task::Waker,
+};
 
 /// How a wait stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,15 +30,22 @@ pub(crate) enum State {
 
 /// One wait, in the future that waits.
 pub(crate) struct Waiter {
-    /// The line it stands in: always while it is waiting, and when it was told until its waker is
-    /// called.
-    line: Cell<Option<NonNull<Line>>>,
+    /// There while it `has_links`. Most waits end before they begin, so it costs nothing until then: a
+    /// future is copied when it is made.
+    links: UnsafeCell<MaybeUninit<Links>>,
+    number: Cell<u32>,
+    state: Cell<State>,
+    /// It stands in a line: always while it is waiting, and when it was told until its waker is called.
+    has_links: Cell<bool>,
+    _pinned: PhantomPinned,
+}
+
+/// Where a waiter stands.
+struct Links {
+    line: Cell<NonNull<Line>>,
     previous: Link,
     next: Link,
     waker: Cell<Option<Waker>>,
-    number: Cell<u32>,
-    state: Cell<State>,
-    _pinned: PhantomPinned,
 }
 
 type Link = Cell<Option<NonNull<Waiter>>>;
@@ -45,12 +60,10 @@ impl Waiter {
     #[inline]
     pub(crate) const fn new() -> Self {
         Self {
-            line: Cell::new(None),
-            previous: Cell::new(None),
-            next: Cell::new(None),
-            waker: Cell::new(None),
+            links: UnsafeCell::new(MaybeUninit::uninit()),
             number: Cell::new(0),
             state: Cell::new(State::Idle),
+            has_links: Cell::new(false),
             _pinned: PhantomPinned,
         }
     }
@@ -80,15 +93,17 @@ impl Waiter {
     }
 
     fn leave_waker(&self, waker: &Waker) {
-        let old = self.waker.take();
+        let Some(links) = self.links() else { return };
+        let old = links.waker.take();
         let same = old.as_ref().is_some_and(|old| old.will_wake(waker));
-        self.waker.set(old);
+        links.waker.set(old);
         if same {
             return;
         }
         let waker = waker.clone();
-        if self.state.get() == State::Waiting {
-            drop(self.waker.replace(Some(waker)));
+        // That may have run anything.
+        if let Some(links) = self.links() {
+            drop(links.waker.replace(Some(waker)));
         }
     }
 
@@ -98,44 +113,52 @@ impl Waiter {
     #[inline]
     pub(crate) fn take(&self) -> State {
         let state = self.state.replace(State::Idle);
-        if self.line.get().is_some() {
-            self.leave_line();
-            drop(self.waker.take());
-        }
+        drop(self.leave_line());
         state
+    }
+
+    /// Says that it has ended for good, and that there is nothing to pass on: what was granted is used.
+    #[inline]
+    pub(crate) fn settle(&self) {
+        self.take();
+        self.state.set(State::Told);
     }
 
     /// Takes it out of the line, and gives the waker for the caller to wake.
     #[inline]
     pub(super) fn end(&self, state: State) -> Option<Waker> {
-        self.leave_line();
         self.state.set(state);
-        self.waker.take()
+        self.leave_line()
     }
 
     #[inline]
-    fn leave_line(&self) {
-        let Some(line) = self.line.take() else { return };
+    fn links(&self) -> Option<&Links> {
+        // SAFETY: they are written and taken away by this thread only, when nobody looks at them.
+        let links = unsafe { &*self.links.get() };
+        // SAFETY: the flag says that they are there.
+        self.has_links.get().then(|| unsafe { links.assume_init_ref() })
+    }
+
+    /// Leaves the line, if it stands in one, and gives the waker.
+    #[inline]
+    fn leave_line(&self) -> Option<Waker> {
+        let links = self.links()?;
+        let (previous, next) = (links.previous.get(), links.next.get());
         // SAFETY: a line with a waiter in it is where it was.
-        let line = unsafe { line.as_ref() };
-        let (previous, next) = (self.previous.get(), self.next.get());
-        match previous {
-            // SAFETY: a neighbour in the line is alive.
-            Some(previous) => unsafe { previous.as_ref() }.next.set(next),
-            None => line.first.set(next),
-        }
-        match next {
-            // SAFETY: as before.
-            Some(next) => unsafe { next.as_ref() }.previous.set(previous),
-            None => line.last.set(previous),
-        }
+        let line = unsafe { links.line.get().as_ref() };
+        line.link_after(previous).set(next);
+        line.link_before(next).set(previous);
+        // Nothing that needs to be dropped remains in the links.
+        let waker = links.waker.take();
+        self.has_links.set(false);
+        waker
     }
 }
 
 impl Drop for Waiter {
     #[inline]
     fn drop(&mut self) {
-        self.leave_line();
+        drop(self.leave_line());
     }
 }
 
@@ -179,40 +202,62 @@ impl Line {
     /// When the waiter stands in a line.
     pub(super) unsafe fn push(&self, waiter: Pin<&Waiter>, number: u32, waker: Option<Waker>) {
         let waiter = waiter.get_ref();
-        assert!(waiter.line.get().is_none(), "a waiter stands in one line at a time");
-        let this = NonNull::from(waiter);
-        waiter.line.set(Some(NonNull::from(self)));
-        waiter.previous.set(self.last.get());
-        waiter.next.set(None);
+        assert!(!waiter.has_links.get(), "a waiter stands in one line at a time");
+        let last = self.last.get();
+        let links = Links {
+            line: Cell::new(NonNull::from(self)),
+            previous: Cell::new(last),
+            next: Cell::new(None),
+            waker: Cell::new(waker),
+        };
+        // SAFETY: it has no links, so nobody looks at them.
+        unsafe { (*waiter.links.get()).write(links) };
+        waiter.has_links.set(true);
         waiter.number.set(number);
         waiter.state.set(State::Waiting);
-        match self.last.replace(Some(this)) {
-            // SAFETY: a waiter in the line is alive.
-            Some(last) => unsafe { last.as_ref() }.next.set(Some(this)),
-            None => self.first.set(Some(this)),
-        }
-        // The last step, since the old one may run anything when it is dropped.
-        drop(waiter.waker.replace(waker));
+        let this = Some(NonNull::from(waiter));
+        self.link_after(last).set(this);
+        self.last.set(this);
+    }
+
+    /// The link to whoever stands behind `waiter`, or to the first if that is nobody.
+    #[inline]
+    fn link_after(&self, waiter: Option<NonNull<Waiter>>) -> &Link {
+        waiter.map_or(&self.first, |waiter| &Self::links_of(waiter).next)
+    }
+
+    /// The link to whoever stands before `waiter`, or to the last if that is nobody.
+    #[inline]
+    fn link_before(&self, waiter: Option<NonNull<Waiter>>) -> &Link {
+        waiter.map_or(&self.last, |waiter| &Self::links_of(waiter).previous)
+    }
+
+    /// The links of a waiter that stands in a line.
+    #[inline]
+    fn links_of<'a>(waiter: NonNull<Waiter>) -> &'a Links {
+        // SAFETY: a waiter in the line is alive.
+        let waiter = unsafe { &*waiter.as_ptr() };
+        waiter.links().expect("a waiter in the line has links")
     }
 
     /// Calls `see` with each waker in the line. It must not change the line.
     pub(super) fn each_waker(&self, see: &mut dyn FnMut(&Waker)) {
         self.each(|waiter| {
-            let waker = waiter.waker.take();
+            let Some(links) = waiter.links() else { return };
+            let waker = links.waker.take();
             if let Some(waker) = &waker {
                 see(waker);
             }
-            waiter.waker.set(waker);
+            links.waker.set(waker);
         });
     }
 
     fn each(&self, mut see: impl FnMut(&Waiter)) {
         let mut next = self.first.get();
         while let Some(waiter) = next {
+            next = Self::links_of(waiter).next.get();
             // SAFETY: a waiter in the line is alive.
-            let waiter = unsafe { waiter.as_ref() };
-            next = waiter.next.get();
-            see(waiter);
+            see(unsafe { waiter.as_ref() });
         }
     }
 }
@@ -230,11 +275,12 @@ pub(super) fn told(line: &Line, wake: impl Fn(Waker)) {
     called.last.set(line.last.take());
     called.each(|waiter| {
         waiter.state.set(State::Told);
-        waiter.line.set(Some(NonNull::from(called)));
+        if let Some(links) = waiter.links() {
+            links.line.set(NonNull::from(called));
+        }
     });
     while let Some(waiter) = called.first() {
-        waiter.leave_line();
-        if let Some(waker) = waiter.waker.take() {
+        if let Some(waker) = waiter.leave_line() {
             wake(waker);
         }
     }
@@ -246,7 +292,9 @@ struct Emptied(Line);
 impl Drop for Emptied {
     fn drop(&mut self) {
         while let Some(waiter) = self.0.first() {
-            waiter.leave_line();
+            let waker = waiter.leave_line();
+            // It may run anything, also when it is dropped.
+            std::mem::forget(waker);
         }
     }
 }
