@@ -92,7 +92,7 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    let polling = Record::with(|record| record.polling.get());
+    let polling = Record::with(Record::is_polling);
     assert!(polling.is_some(), "greenloop::green::scope works in green threads only");
     assert!(polling == Some(false), "green::scope would have to wait in a future that is polled");
     assert!(!thread::panicking(), "green::scope would have to wait while a panic unwinds");

@@ -30,9 +30,8 @@ type Inner<T> = Coroutine<Input, (), Result<T, Payload>, Stack>;
 /// What the code on a green thread's stack knows of it.
 pub(super) struct Record {
     yielder: *const Yielder<Input, ()>,
+    /// Null while it is lent to a future that `wait` polls.
     context: Cell<Input>,
-    /// A future is being polled by `wait`.
-    pub(super) polling: Cell<bool>,
     /// Where the innermost of those calls is that point to this record: a `wait` that polls, a
     /// `timeout`, a `scope`. A `Coroutine` that began one must end it before it yields.
     innermost_extent: Cell<usize>,
@@ -51,7 +50,6 @@ impl Record {
         Self {
             yielder,
             context: Cell::new(context),
-            polling: Cell::new(false),
             innermost_extent: Cell::new(0),
             raised: Cell::new(0),
             timeout: Cell::new(ptr::null()),
@@ -88,6 +86,11 @@ impl Record {
         self.innermost_extent.set(outer);
     }
 
+    /// Whether a future is being polled by `wait`.
+    pub(super) fn is_polling(&self) -> bool {
+        self.context.get().is_null()
+    }
+
     /// Calls `f` with the context of the poll that this green thread is running in.
     pub(super) fn with_context<R>(&self, f: impl FnOnce(&mut Context<'_>) -> R) -> R {
         let context = self.context.replace(ptr::null_mut()).cast::<Context<'_>>();
@@ -98,6 +101,15 @@ impl Record {
         let result = f(unsafe { &mut *context });
         drop(restore);
         result
+    }
+
+    /// Wakes the task that this green thread is.
+    #[inline]
+    pub(super) fn wake(&self) {
+        let context = self.context.get().cast::<Context<'_>>();
+        // SAFETY: null, or alive as in `with_context`; nobody has it exclusively, since it is here.
+        let context = unsafe { context.as_ref() };
+        context.expect("not while a future is polled").waker().wake_by_ref();
     }
 
     /// Lets the loop go on, until this green thread is polled again.

@@ -79,7 +79,7 @@ fn try_io<T>(operation: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
             _ => error,
         });
     }
-    if Record::with(|record| record.polling.get()) != Some(false) {
+    if Record::with(Record::is_polling) != Some(false) {
         // Not in a green thread, or in a future that it polls.
         return operation();
     }
