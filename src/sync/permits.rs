@@ -150,8 +150,9 @@ pin_project_lite::pin_project! {
 }
 
 impl Take<'_> {
+    /// Leaves the line, and passes on what was granted.
     #[cold]
-    fn give_up(self: Pin<&mut Self>) {
+    pub(crate) fn give_up(self: Pin<&mut Self>) {
         let this = self.project();
         match this.waiter.take() {
             State::Granted => this.permits.give(*this.number as usize),
