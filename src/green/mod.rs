@@ -50,6 +50,7 @@ mod stacks;
 mod thread;
 mod timeout;
 mod wait;
+mod wait_stream;
 
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ pub use self::{
     spawn_after::spawn_after,
     timeout::timeout,
     wait::Wait,
+    wait_stream::{WaitIter, WaitStream},
 };
 pub use crate::task::{JoinHandle, Local};
 use crate::{event_loop, task, time};
