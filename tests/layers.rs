@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["io"],
     &["net"],
     &["signal"],
+    &["process"],
     &["green"],
 ];
 

@@ -29,7 +29,7 @@ use std::{
 
 use futures_core::Stream;
 
-use self::listener::Listener;
+pub(crate) use self::listener::Listener;
 pub use self::{
     ctrl_c::{CtrlC, ctrl_c},
     kind::SignalKind,
