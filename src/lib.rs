@@ -109,6 +109,9 @@ mod reactor;
 mod timers;
 
 #[cfg(not(greenloop_loom))]
+mod wait_queue;
+
+#[cfg(not(greenloop_loom))]
 pub mod event_loop;
 
 #[cfg(not(greenloop_loom))]
@@ -118,6 +121,9 @@ pub mod time;
 
 #[cfg(not(greenloop_loom))]
 pub mod task;
+
+#[cfg(not(greenloop_loom))]
+pub mod sync;
 
 #[cfg(not(greenloop_loom))]
 mod io;

@@ -32,18 +32,23 @@
 //!   meets it again at the next wait. A destructor that runs meanwhile must not wait.
 //! - Stacks hold 240 KiB unless [`Builder::stack_size`] says otherwise; untouched pages cost nothing. An
 //!   overflow ends the process with a message that says which green thread it was.
-//! - It needs panics that unwind. With `panic = "abort"` everything works but aborts and time-outs, which
-//!   end the process.
+//! - It needs panics that unwind. With `panic = "abort"` everything works but what must unwind a stack: the
+//!   abort of a green thread that has begun, and the end of a [`timeout`]'s time, end the process with
+//!   a message; and green threads that have not come to their end when their loop does, and
+//!   coroutines that are dropped in the middle, are forgotten: their destructors do not run, and
+//!   their stacks are not used again.
 
 mod builder;
 mod coroutine;
 mod group;
+mod guards;
 mod join;
 pub mod net;
 mod overflow;
 mod permits;
 mod pool;
 mod scope;
+mod signal_stack;
 mod spawn_after;
 mod stack_memory;
 mod stacks;

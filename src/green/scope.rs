@@ -20,7 +20,7 @@ use super::{
     stacks,
     thread::{GreenThread, Record},
     timeout::Frame,
-    wait::{Interruptible, Wait, reason_to_end, wait_in},
+    wait::{Interruptible, Wait, reason_to_end, unwind, wait_in},
 };
 use crate::{
     event_loop,
@@ -110,7 +110,7 @@ where
     let result = match result {
         // The children were not let finish, so the caller must not go on as if they had.
         Ok(value) if cut_short => match Record::with(reason_to_end).flatten() {
-            Some(reason) => Err(reason),
+            Some(reason) => unwind(reason),
             None => Ok(value),
         },
         result => result,

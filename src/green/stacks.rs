@@ -12,6 +12,7 @@ use std::{cell::RefCell, io, num::NonZeroUsize, rc::Rc};
 
 use corosensei::stack::StackPointer;
 
+use super::overflow;
 use super::stack_memory::{Chunk, GUARD, forget_contents, page_size};
 
 /// What a green thread's stack holds unless told otherwise, in bytes. Printing, formatting and a
@@ -43,19 +44,9 @@ unsafe impl corosensei::stack::Stack for Stack {
 }
 
 impl Stack {
-    /// The addresses that must not be touched.
-    pub(super) fn guard(&self) -> std::ops::Range<usize> {
-        self.limit.get()..self.limit.get() + GUARD
-    }
-
-    /// All of its addresses.
+    /// Its addresses.
     pub(super) fn addresses(&self) -> std::ops::Range<usize> {
         self.limit.get()..self.base.get()
-    }
-
-    /// How many bytes it holds.
-    pub(super) fn size(&self) -> usize {
-        self.base.get() - self.limit.get() - GUARD
     }
 }
 
@@ -88,7 +79,10 @@ pub(super) struct Reservation {
 /// This thread's pool.
 pub(super) fn pool() -> Rc<Pool> {
     thread_local! {
-        static POOL: Rc<Pool> = Rc::default();
+        static POOL: Rc<Pool> = {
+            overflow::prepare_thread();
+            Rc::default()
+        };
     }
     // While the thread ends, one of its own for whoever still asks.
     POOL.try_with(Rc::clone).unwrap_or_default()

@@ -86,8 +86,8 @@ pub(super) fn wait_in<F: Future>(
     let mut unwinding = thread::panicking();
     loop {
         if interruptible == Interruptible::Yes && !unwinding {
-            if let Some(payload) = reason_to_end(record) {
-                resume_unwind(payload);
+            if let Some(reason) = reason_to_end(record) {
+                unwind(reason);
             }
         }
         if let Poll::Ready(output) = poll_once(record, future.as_mut(), unwinding) {
@@ -136,6 +136,21 @@ fn poll_once<F: Future>(record: &Record, future: Pin<&mut F>, unwinding: bool) -
     });
     drop(polling);
     polled.expect("a green thread runs in a loop")
+}
+
+/// Unwinds the green thread, which wants panics that do.
+pub(super) fn unwind(reason: Box<dyn Any + Send>) -> ! {
+    if cfg!(panic = "abort") {
+        let what = match reason.downcast_ref() {
+            Some(Unwinding::Block(_)) => "the time of a block in a green thread is over",
+            _ => "a green thread is aborted",
+        };
+        panic!(
+            "{what}, but in a program with `panic = \"abort\"` its stack cannot unwind: have it \
+             end by itself, by a flag or a message, or build with `panic = \"unwind\"`",
+        );
+    }
+    resume_unwind(reason)
 }
 
 /// Why the green thread should unwind here and now, if it should.
