@@ -55,6 +55,7 @@ mod stacks;
 mod thread;
 mod timeout;
 mod wait;
+mod wait_stream;
 
 use std::time::Duration;
 
@@ -69,6 +70,7 @@ pub use self::{
     spawn_after::spawn_after,
     timeout::timeout,
     wait::Wait,
+    wait_stream::{WaitIter, WaitStream},
 };
 pub use crate::task::{JoinHandle, Local};
 use crate::{event_loop, task, time};
