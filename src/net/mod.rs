@@ -1,6 +1,8 @@
 //! TCP.
 
 mod addresses;
+mod halves;
+mod stream_methods;
 mod tcp_halves;
 mod tcp_listener;
 mod tcp_stream;
