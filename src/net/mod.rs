@@ -1,4 +1,4 @@
-//! TCP.
+//! TCP and UDP.
 
 mod addresses;
 mod halves;
@@ -6,10 +6,13 @@ mod stream_methods;
 mod tcp_halves;
 mod tcp_listener;
 mod tcp_stream;
+pub(crate) mod udp_options;
+mod udp_socket;
 
 pub use self::{
     addresses::ToSocketAddrs,
     tcp_halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf},
     tcp_listener::{Accept, Incoming, ListenOptions, TcpListener},
     tcp_stream::TcpStream,
+    udp_socket::UdpSocket,
 };

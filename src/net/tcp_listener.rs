@@ -3,7 +3,6 @@
 use std::{
     fmt, io,
     net::SocketAddr,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -15,6 +14,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::{
     TcpStream,
     addresses::{ToSocketAddrs, no_address, resolve},
+    stream_methods::{as_fd, try_from_fd},
 };
 use crate::{
     io::{Direction, Done, Source, Ticket},
@@ -358,26 +358,8 @@ impl ListenOptions {
     }
 }
 
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.source.get().as_fd()
-    }
-}
-
-impl AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.source.get().as_raw_fd()
-    }
-}
-
-impl TryFrom<OwnedFd> for TcpListener {
-    type Error = io::Error;
-
-    /// Takes over a listening socket.
-    fn try_from(fd: OwnedFd) -> io::Result<Self> {
-        Self::from_std(std::net::TcpListener::from(fd))
-    }
-}
+as_fd!(TcpListener);
+try_from_fd!(TcpListener, std::net::TcpListener);
 
 impl fmt::Debug for TcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

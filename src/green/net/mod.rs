@@ -1,14 +1,17 @@
-//! TCP for green threads, with the API of `std::net`.
+//! Sockets for green threads, with the API of `std::net`.
 //!
 //! Changing a `use` line ports a threaded server. The streams are `std::io::Read` and `Write`, so
 //! that blocking crates that are generic over these work: TLS, WebSockets, HTTP.
 
+mod limits;
 mod tcp_listener;
 mod tcp_stream;
+mod udp_socket;
 mod wait_io;
 
 pub use self::{
     tcp_listener::{Incoming, TcpListener},
     tcp_stream::TcpStream,
+    udp_socket::UdpSocket,
 };
 pub use crate::net::ToSocketAddrs;
