@@ -1,5 +1,6 @@
 //! TCP and UDP.
 
+mod accept;
 mod addresses;
 mod halves;
 mod stream_methods;
