@@ -1,4 +1,4 @@
-//! TCP and UDP.
+//! TCP, UDP and Unix sockets.
 
 mod accept;
 mod addresses;
@@ -9,6 +9,7 @@ mod tcp_listener;
 mod tcp_stream;
 pub(crate) mod udp_options;
 mod udp_socket;
+pub mod unix;
 
 pub use self::{
     addresses::ToSocketAddrs,
@@ -16,4 +17,5 @@ pub use self::{
     tcp_listener::{Accept, Incoming, ListenOptions, TcpListener},
     tcp_stream::TcpStream,
     udp_socket::UdpSocket,
+    unix::{datagram::UnixDatagram, listener::UnixListener, stream::UnixStream},
 };
