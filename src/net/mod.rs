@@ -3,7 +3,7 @@
 mod accept;
 pub(crate) mod addresses;
 mod halves;
-mod stream_methods;
+pub(crate) mod stream_methods;
 mod tcp_halves;
 mod tcp_listener;
 mod tcp_stream;

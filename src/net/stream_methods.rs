@@ -339,6 +339,5 @@ macro_rules! try_from_fd {
     };
 }
 
-pub(super) use {
-    as_fd, async_read, async_write, read_methods, stream_socket, try_from_fd, write_methods,
-};
+pub(crate) use {as_fd, async_read, read_methods};
+pub(super) use {async_write, stream_socket, try_from_fd, write_methods};
