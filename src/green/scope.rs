@@ -19,12 +19,12 @@ use std::{
 use super::{
     stacks,
     thread::{GreenThread, Record},
-    timeout::{Frame, TimedOut},
-    wait::{Interruptible, Wait, reason_to_end, wait_in},
+    timeout::Frame,
+    wait::{Interruptible, Wait, reason_to_end, unwind, wait_in},
 };
 use crate::{
     event_loop,
-    executor::{Killed, SpawnOptions},
+    executor::{SpawnOptions, Unwinding},
     task::{AbortHandle, JoinError, JoinHandle, spawn_with},
 };
 
@@ -92,7 +92,7 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    let polling = Record::with(|record| record.polling.get());
+    let polling = Record::with(Record::is_polling);
     assert!(polling.is_some(), "greenloop::green::scope works in green threads only");
     assert!(polling == Some(false), "green::scope would have to wait in a future that is polled");
     assert!(!thread::panicking(), "green::scope would have to wait while a panic unwinds");
@@ -105,17 +105,12 @@ where
     // From here to the end of the wait no coroutine can carry this stack off to elsewhere.
     let outer_extent = Record::with(|record| record.begin_extent(&scope));
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    let interrupted =
-        result.as_ref().is_err_and(|payload| payload.is::<Killed>() || payload.is::<TimedOut>());
-    if interrupted {
-        scope.abort_children();
-    }
     let cut_short = scope.wait_for_children();
     Record::with(|record| record.end_extent(outer_extent.unwrap_or_default()));
     let result = match result {
         // The children were not let finish, so the caller must not go on as if they had.
         Ok(value) if cut_short => match Record::with(reason_to_end).flatten() {
-            Some(reason) => Err(reason),
+            Some(reason) => unwind(reason),
             None => Ok(value),
         },
         result => result,
@@ -249,7 +244,7 @@ impl<F: FnOnce() -> T, T> Child<F, T> {
         let _claim = self._claim;
         let packet = self.packet;
         match catch_unwind(AssertUnwindSafe(self.f)) {
-            Err(payload) if payload.is::<Killed>() => resume_unwind(payload),
+            Err(payload) if payload.is::<Unwinding>() => resume_unwind(payload),
             result => *packet.output.borrow_mut() = Some(result),
         }
     }

@@ -2,6 +2,7 @@
 //! A limit on the time that a block of code may wait.
 
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
@@ -11,7 +12,10 @@ use std::{
 };
 
 use super::{thread::Record, wait::REMINDERS};
-use crate::time::{Elapsed, Sleep, sleep};
+use crate::{
+    executor::Unwinding,
+    time::{Elapsed, Sleep, sleep},
+};
 
 /// Runs a block of code in a green thread, for at most `duration`.
 ///
@@ -61,7 +65,7 @@ pub fn timeout<T>(duration: Duration, block: impl FnOnce() -> T) -> Result<T, El
         record.timeout.set(frame.outer);
         match result {
             Ok(value) => Ok(value),
-            Err(payload) if TimedOut::is_of(&*payload, &frame) => Err(Elapsed::new()),
+            Err(payload) if frame.is_for(&*payload) => Err(Elapsed::new()),
             Err(payload) => resume_unwind(payload),
         }
     };
@@ -117,22 +121,15 @@ impl Frame {
             .filter(|frame| frame.elapsed.get() && frame.raised.get() < REMINDERS)
             .last()
     }
-}
 
-/// The payload that unwinds to the block whose time is over.
-pub(super) struct TimedOut {
-    /// The address of its frame.
-    frame: usize,
-}
-
-impl TimedOut {
-    pub(super) fn of(frame: &Frame) -> Self {
-        Self { frame: ptr::from_ref(frame).addr() }
+    /// What unwinds to the block.
+    pub(super) fn unwinding(&self) -> Unwinding {
+        Unwinding::Block(ptr::from_ref(self).addr())
     }
 
-    fn is_of(payload: &(dyn std::any::Any + Send), frame: &Frame) -> bool {
-        payload
-            .downcast_ref::<Self>()
-            .is_some_and(|timed_out| timed_out.frame == ptr::from_ref(frame).addr())
+    /// Whether that is what this carries.
+    fn is_for(&self, payload: &(dyn Any + Send)) -> bool {
+        let unwinding = payload.downcast_ref();
+        matches!(unwinding, Some(Unwinding::Block(frame)) if *frame == ptr::from_ref(self).addr())
     }
 }

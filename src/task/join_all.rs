@@ -189,11 +189,7 @@ impl<F: Future> Members<F> {
         };
         // Each with a full budget: members that answered pending for want of one would be polled
         // again and again.
-        let mut polled = Poll::Pending;
-        let mut poll = || polled = future.as_mut().poll(cx);
-        if event_loop::with(|core| core.executor.with_fresh_budget(&mut poll)).is_none() {
-            poll();
-        }
+        let polled = event_loop::with_fresh_budget(|| future.as_mut().poll(cx));
         let Poll::Ready(output) = polled else {
             return None;
         };

@@ -64,6 +64,11 @@ impl<T> JoinHandle<T> {
     /// the poll, or the destructor, is over. From other threads the loop is asked to do it. A task
     /// that has ended is left alone, and one that finishes in the poll that is running keeps
     /// its output.
+    ///
+    /// A green thread that has started has a stack, which only it can clear: for it
+    /// this is a request. It unwinds when the loop comes to it, at the place where it waits or at
+    /// its next wait, and if it catches that, at the one after. One that returns without another
+    /// wait has its output. [`abort_and_wait`](Self::abort_and_wait) waits until it is gone.
     #[doc(alias = "kill")]
     #[doc(alias = "cancel")]
     pub fn abort(&self) {
@@ -248,9 +253,16 @@ fn without_loop<T>(key: TaskKey<T>) -> Poll<Result<T, JoinError>> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if self.key.is_spent() {
-            return;
+        if !self.key.is_spent() {
+            self.detach();
         }
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// Says that nobody will ask for the output.
+    #[inline(never)]
+    fn detach(&self) {
         let key = self.key.untyped();
         let aborts = ABORTING.get().is_some_and(|(address, size)| {
             ptr::eq(address, ptr::from_ref(self).cast()) && size == size_of::<Self>()

@@ -17,6 +17,8 @@ mod spawn_blocking;
 mod wake_set;
 mod yield_now;
 
+#[cfg(feature = "green")]
+pub(crate) use self::wake_set::WakeSet;
 pub use self::{
     abort_handle::AbortHandle,
     builder::Builder,

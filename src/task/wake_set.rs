@@ -7,7 +7,7 @@ use std::{
 
 /// The woken ones among a set of futures that one task polls.
 #[derive(Debug)]
-pub(super) struct WakeSet {
+pub(crate) struct WakeSet {
     shared: Arc<Shared>,
     members: Vec<Waker>,
 }
@@ -35,7 +35,7 @@ struct Member {
 
 impl WakeSet {
     /// A set of so many members, all of them to be polled at first.
-    pub(super) fn new(len: usize) -> Self {
+    pub(crate) fn new(len: usize) -> Self {
         let state = State { woken: (0..len).collect(), is_woken: vec![true; len], parent: None };
         let shared = Arc::new(Shared { state: Mutex::new(state) });
         let member = |index| Waker::from(Arc::new(Member { index, shared: Arc::clone(&shared) }));
@@ -43,7 +43,7 @@ impl WakeSet {
     }
 
     /// Takes the members that were woken since the last call; later ones wake `parent`.
-    pub(super) fn take(&self, parent: &Waker) -> Vec<usize> {
+    pub(crate) fn take(&self, parent: &Waker) -> Vec<usize> {
         let parent = parent.clone();
         let mut state = self.shared.lock();
         let old = state.parent.replace(parent);
@@ -57,7 +57,7 @@ impl WakeSet {
     }
 
     /// The waker to poll a member with.
-    pub(super) fn waker(&self, index: usize) -> &Waker {
+    pub(crate) fn waker(&self, index: usize) -> &Waker {
         &self.members[index]
     }
 }
