@@ -38,13 +38,16 @@
 mod builder;
 mod coroutine;
 mod group;
+mod iter;
 mod join;
 pub mod net;
 mod overflow;
 mod permits;
 mod pool;
 mod scope;
+mod shield;
 mod spawn_after;
+mod spawn_into;
 mod stack_memory;
 mod stacks;
 mod thread;
@@ -57,9 +60,11 @@ pub use self::{
     builder::Builder,
     coroutine::{Coroutine, Resumed, Values, Yielder},
     group::Group,
+    iter::{Iter, iter},
     join::{Join, Joined, join_all},
     pool::{ImapUnordered, Pool, PoolFull},
     scope::{Scope, ScopedJoinHandle, scope},
+    shield::shield,
     spawn_after::spawn_after,
     timeout::timeout,
     wait::Wait,

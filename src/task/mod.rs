@@ -5,25 +5,35 @@
 //! several.
 
 mod abort_handle;
+mod as_completed;
 mod builder;
 mod join_all;
+mod join_all_settled;
 mod join_handle;
 #[doc(hidden)]
 pub mod join_macros;
+mod join_set;
 mod local;
 #[doc(hidden)]
 pub mod select_macro;
+mod shield;
 mod spawn_blocking;
+mod wait;
 mod wake_set;
 mod yield_now;
 
 pub use self::{
     abort_handle::AbortHandle,
+    as_completed::{AsCompleted, as_completed},
     builder::Builder,
     join_all::{JoinAll, TryJoinAll, join_all, try_join_all},
+    join_all_settled::{JoinAllSettled, join_all_settled},
     join_handle::JoinHandle,
+    join_set::JoinSet,
     local::Local,
+    shield::{Shield, shield},
     spawn_blocking::spawn_blocking,
+    wait::{Until, WaitFor, wait},
     yield_now::{YieldNow, yield_now},
 };
 pub use crate::executor::{Id, JoinError};
