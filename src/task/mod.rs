@@ -7,6 +7,7 @@
 mod abort_handle;
 mod as_completed;
 mod builder;
+mod call_later;
 mod join_all;
 mod join_all_settled;
 mod join_handle;
@@ -26,6 +27,7 @@ pub use self::{
     abort_handle::AbortHandle,
     as_completed::{AsCompleted, as_completed},
     builder::Builder,
+    call_later::{TimerHandle, call_at, call_later, call_soon},
     join_all::{JoinAll, TryJoinAll, join_all, try_join_all},
     join_all_settled::{JoinAllSettled, join_all_settled},
     join_handle::JoinHandle,
