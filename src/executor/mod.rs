@@ -12,8 +12,8 @@
 //! The files: `header.rs` a task's flags and counts, `cell.rs` its future or output, `waker.rs`
 //! the wake on this thread, `foreign.rs`, `injector.rs` and `mail.rs` the wake from others,
 //! `join_error.rs` how a task fails, `ending.rs` the end of all, `asking.rs` the end of a task with
-//! a stack; `links.rs`, `locals.rs`, `budget.rs`, `task_key.rs`, `run_queue.rs`, `blocks.rs` and
-//! `id.rs` what they say.
+//! a stack; `inspect.rs` what other layers may look at; `links.rs`, `locals.rs`, `budget.rs`,
+//! `task_key.rs`, `run_queue.rs`, `blocks.rs` and `id.rs` what they say.
 
 mod asking;
 mod blocks;
@@ -24,6 +24,7 @@ mod foreign;
 mod header;
 mod id;
 mod injector;
+mod inspect;
 mod join_error;
 mod links;
 mod locals;

@@ -8,6 +8,7 @@ mod abort_handle;
 mod as_completed;
 mod builder;
 mod call_later;
+mod context;
 mod join_all;
 mod join_all_settled;
 mod join_handle;
@@ -21,6 +22,7 @@ mod shield;
 mod spawn_blocking;
 mod wait;
 mod wake_set;
+mod with_context;
 mod yield_now;
 
 pub use self::{
@@ -28,6 +30,7 @@ pub use self::{
     as_completed::{AsCompleted, as_completed},
     builder::Builder,
     call_later::{TimerHandle, call_at, call_later, call_soon},
+    context::{Context, ContextToken, ContextVar},
     join_all::{JoinAll, TryJoinAll, join_all, try_join_all},
     join_all_settled::{JoinAllSettled, join_all_settled},
     join_handle::JoinHandle,
@@ -36,6 +39,7 @@ pub use self::{
     shield::{Shield, shield},
     spawn_blocking::spawn_blocking,
     wait::{Until, WaitFor, wait},
+    with_context::WithContext,
     yield_now::{YieldNow, yield_now},
 };
 pub use crate::executor::{Id, JoinError};
@@ -84,7 +88,12 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    match event_loop::with(|core| core.executor.spawn(future, options)) {
+    let spawned = event_loop::with(|core| {
+        let key = core.executor.spawn(future, options);
+        context::inherit(core, key);
+        key
+    });
+    match spawned {
         Some(key) => JoinHandle::new(key),
         None => panic!("greenloop::spawn {}", event_loop::NEEDS_LOOP),
     }

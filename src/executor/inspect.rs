@@ -1,0 +1,22 @@
+#![allow(unsafe_code, reason = "looks at tasks")]
+//! Looking at tasks from the layers above.
+
+use std::{any::Any, rc::Rc};
+
+use super::{Executor, TaskKey, header::COLD};
+
+impl Executor {
+    /// As `local`, without making room for values in a task that has none.
+    pub(crate) fn local_if_any(&self, name: usize) -> Option<Rc<dyn Any>> {
+        // SAFETY: the running task is alive.
+        let has_values = unsafe { self.current.get()?.as_ref() }.has(COLD);
+        if has_values { self.local(name) } else { None }
+    }
+
+    /// Gives a task that has not run a value of its own.
+    pub(crate) fn set_local_of<T>(&self, key: TaskKey<T>, name: usize, value: Rc<dyn Any>) {
+        let Some(task) = self.find(key) else { return };
+        // SAFETY: in the table.
+        unsafe { task.as_ref() }.with_cold(|cold| cold.locals.push((name, value)));
+    }
+}
