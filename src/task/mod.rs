@@ -8,6 +8,8 @@ mod abort_handle;
 mod as_completed;
 mod builder;
 mod call_later;
+mod cancellation_token;
+mod cancellation_tree;
 mod context;
 mod join_all;
 mod join_all_settled;
@@ -30,6 +32,7 @@ pub use self::{
     as_completed::{AsCompleted, as_completed},
     builder::Builder,
     call_later::{TimerHandle, call_at, call_later, call_soon},
+    cancellation_token::{CancellationToken, Cancelled, DropGuard, RunUntilCancelled},
     context::{Context, ContextToken, ContextVar},
     join_all::{JoinAll, TryJoinAll, join_all, try_join_all},
     join_all_settled::{JoinAllSettled, join_all_settled},
