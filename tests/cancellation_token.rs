@@ -104,6 +104,26 @@ in_both_styles! {
         assert_eq!(wait!(other.run_until_cancelled_owned(ready(8))), Some(8));
     }
 
+    fn a_block_runs_until_the_token_is_cancelled() {
+        let token = CancellationToken::new();
+        assert_eq!(until!(token, { wait!(greenloop::yield_now()); 7 }), Some(7));
+        let canceller = token.clone();
+        let cancels = start!({ canceller.cancel() });
+        let drops = Drops::new();
+        let guard = drops.guard();
+        let inner = token.child_token();
+        let result = until!(token, {
+            // The outer one ends first, or the inner one and then the outer.
+            let _ = until!(inner, { wait!(hold::<_, ()>(guard)) });
+            wait!(pending::<()>());
+        });
+        assert_eq!((result, drops.count()), (None, 1));
+        wait!(cancels).unwrap();
+        assert_eq!(until!(token, { unreachable!("it was cancelled before") }), None::<()>);
+        // The task goes on as it was.
+        wait!(greenloop::yield_now());
+    }
+
     fn an_output_that_is_there_wins() {
         let token = CancellationToken::new();
         let gate = support::Gate::new();

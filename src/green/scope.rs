@@ -17,9 +17,9 @@ use std::{
 };
 
 use super::{
+    limit::{Cut, Frame},
     stacks,
     thread::{GreenThread, Record},
-    timeout::{Frame, TimedOut},
     wait::{Interruptible, Wait, reason_to_end, wait_in},
 };
 use crate::{
@@ -106,7 +106,7 @@ where
     let outer_extent = Record::with(|record| record.begin_extent(&scope));
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
     let interrupted =
-        result.as_ref().is_err_and(|payload| payload.is::<Killed>() || payload.is::<TimedOut>());
+        result.as_ref().is_err_and(|payload| payload.is::<Killed>() || payload.is::<Cut>());
     if interrupted {
         scope.abort_children();
     }
@@ -233,7 +233,7 @@ impl<'scope> Scope<'scope, '_> {
 /// Whether the green thread was killed, or is over its time.
 fn shall_end() -> bool {
     event_loop::with(|core| core.executor.current_is_aborted()) == Some(true)
-        || Record::with(|record| Frame::outermost_elapsed(record).is_some()) == Some(true)
+        || Record::with(|record| Frame::outermost_over(record).is_some()) == Some(true)
 }
 
 /// A child that has not started. The fields are dropped in this order: the claim goes last.

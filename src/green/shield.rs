@@ -1,7 +1,7 @@
 //! Work that goes on when its green thread is killed.
 
 use super::{spawn, wait::Wait};
-use crate::task::Shield;
+use crate::task::{Shield, without_deadlines};
 
 /// Calls a closure in a green thread of its own and waits for it; when the wait is cut short, by a kill
 /// or a [`timeout`](super::timeout()), the closure goes on.
@@ -38,5 +38,5 @@ where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
-    Shield::new(spawn(f)).wait()
+    Shield::new(without_deadlines(|| spawn(f))).wait()
 }

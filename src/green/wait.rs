@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
+    limit::{Cut, Frame},
     thread::Record,
-    timeout::{Frame, TimedOut},
 };
 use crate::{event_loop, executor::Killed};
 
@@ -125,9 +125,9 @@ fn poll_once<F: Future>(record: &Record, future: Pin<&mut F>, unwinding: bool) -
                     return polled;
                 }
             }
-            // Also when only the budget is used up: a block whose waits are always ready has a
-            // time, too.
-            if !record.timeout.get().is_null() {
+            // Also when only the budget is used up: a block whose waits are always ready has
+            // limits, too.
+            if !record.innermost_limit.get().is_null() {
                 executor.with_fresh_budget(|| Frame::poll_all(record, cx));
             }
             Poll::Pending
@@ -147,9 +147,9 @@ pub(super) fn reason_to_end(record: &Record) -> Option<Box<dyn Any + Send>> {
         }
         // It catches every reminder. The loop's end names it and leaks it.
     }
-    let frame = Frame::outermost_elapsed(record)?;
+    let frame = Frame::outermost_over(record)?;
     frame.raised.set(frame.raised.get() + 1);
-    Some(Box::new(TimedOut::of(frame)))
+    Some(Box::new(Cut::to(frame)))
 }
 
 /// Marks that a future is being polled, also if that panics.

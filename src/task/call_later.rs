@@ -165,7 +165,7 @@ impl TimerHandle {
     ///
     /// greenloop::run(async {
     ///     let start = Instant::now();
-    ///     let (sender, receiver) = async_channel::bounded(1);
+    ///     let (sender, receiver) = async_channel::bounded::<()>(1);
     ///     let timer = task::call_later(Duration::from_secs(3600), move || drop(sender));
     ///     assert!(timer.reset(Duration::from_millis(2)));
     ///     assert!(receiver.recv().await.is_err());

@@ -144,7 +144,7 @@ impl<T: 'static> ContextVar<T> {
         std::ptr::from_ref(self).addr()
     }
 
-    fn change(&'static self, value: T) -> Change {
+    pub(super) fn change(&'static self, value: T) -> Change {
         Change::Value { name: self.name(), value: Some(Rc::new(value)) }
     }
 

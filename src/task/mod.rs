@@ -11,6 +11,7 @@ mod call_later;
 mod cancellation_token;
 mod cancellation_tree;
 mod context;
+mod deadline;
 mod join_all;
 mod join_all_settled;
 mod join_handle;
@@ -27,6 +28,8 @@ mod wake_set;
 mod with_context;
 mod yield_now;
 
+#[cfg(feature = "green")]
+pub(crate) use self::deadline::without_deadlines;
 pub use self::{
     abort_handle::AbortHandle,
     as_completed::{AsCompleted, as_completed},
@@ -34,6 +37,7 @@ pub use self::{
     call_later::{TimerHandle, call_at, call_later, call_soon},
     cancellation_token::{CancellationToken, Cancelled, DropGuard, RunUntilCancelled},
     context::{Context, ContextToken, ContextVar},
+    deadline::{Deadline, DeadlineScope, Passed},
     join_all::{JoinAll, TryJoinAll, join_all, try_join_all},
     join_all_settled::{JoinAllSettled, join_all_settled},
     join_handle::JoinHandle,

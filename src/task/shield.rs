@@ -7,12 +7,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{Id, JoinHandle, spawn};
+use super::{Id, JoinHandle, deadline::without_deadlines, spawn};
 
 /// Runs a future as a task of its own and waits for it; when the wait is cancelled, the task goes on.
 ///
 /// For what must not be left half done: a commit, a last message, a file that is being renamed. The task
-/// is spawned at once. Only the loop's end aborts it.
+/// is spawned at once, and knows nothing of the [deadlines](super::Deadline) around the wait. Only the
+/// loop's end aborts it.
 ///
 /// # Panics
 ///
@@ -51,7 +52,8 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    Shield::new(spawn(future))
+    // What the task inherits is what is there when it is spawned.
+    Shield::new(without_deadlines(|| spawn(future)))
 }
 
 /// The wait of [`shield`].

@@ -49,6 +49,11 @@ impl<F> WithContext<F> {
     pub(super) fn new(change: Change, future: F) -> Self {
         Self { change, future: Some(future) }
     }
+
+    /// Has the future run under another change from here on.
+    pub(super) fn set_change(self: Pin<&mut Self>, change: Change) {
+        *self.project().change = change;
+    }
 }
 
 impl<F: Future> Future for WithContext<F> {

@@ -1,8 +1,9 @@
 //! One body for both kinds of task: each test runs as an async task and as a green thread.
 //!
-//! Within the body of a test of `in_both_styles!`, `wait!(future)` waits for a future and `start!({ ... })`
-//! starts a task, each in the test's own way.
-#![allow(dead_code, unused_imports, reason = "every test file uses a part of this")]
+//! Within the body of a test of `in_both_styles!`, `wait!(future)` waits for a future, `start!({ ... })`
+//! starts a task, and `under!(deadline, { ... })` and `until!(token, { ... })` run a block under a
+//! limit, each in the test's own way.
+#![allow(dead_code, unused_imports, unused_macros, reason = "every test file uses a part of this")]
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -33,7 +34,7 @@ macro_rules! in_both_styles {
             #[test]
             fn in_tasks() {
                 #[allow(unused_imports, reason = "not every body needs all")]
-                use crate::styles::tasks::{start, wait};
+                use crate::styles::tasks::{start, under, until, wait};
                 let _watched = crate::styles::watch();
                 greenloop::run(async $body);
             }
@@ -42,7 +43,7 @@ macro_rules! in_both_styles {
             #[test]
             fn in_green_threads() {
                 #[allow(unused_imports, reason = "not every body needs all")]
-                use crate::styles::green_threads::{start, wait};
+                use crate::styles::green_threads::{start, under, until, wait};
                 let _watched = crate::styles::watch();
                 greenloop::green::run(|| $body);
             }
@@ -62,7 +63,17 @@ pub(crate) mod tasks {
             greenloop::spawn(async move { $body })
         };
     }
-    pub(crate) use {start, wait};
+    macro_rules! under {
+        ($deadline:expr, $body:block) => {
+            $deadline.scope(async { $body }).await
+        };
+    }
+    macro_rules! until {
+        ($token:expr, $body:block) => {
+            $token.run_until_cancelled(async { $body }).await
+        };
+    }
+    pub(crate) use {start, under, until, wait};
 }
 
 pub(crate) mod green_threads {
@@ -76,5 +87,15 @@ pub(crate) mod green_threads {
             greenloop::green::spawn(move || $body)
         };
     }
-    pub(crate) use {start, wait};
+    macro_rules! under {
+        ($deadline:expr, $body:block) => {
+            $deadline.run(|| $body)
+        };
+    }
+    macro_rules! until {
+        ($token:expr, $body:block) => {
+            $token.run(|| $body)
+        };
+    }
+    pub(crate) use {start, under, until, wait};
 }
