@@ -3,7 +3,7 @@
 
 use std::{any::Any, rc::Rc};
 
-use super::{Executor, TaskKey, header::COLD};
+use super::{Executor, JoinError, TaskKey, header::COLD};
 
 impl Executor {
     /// As `local`, without making room for values in a task that has none.
@@ -18,5 +18,10 @@ impl Executor {
         let Some(task) = self.find(key) else { return };
         // SAFETY: in the table.
         unsafe { task.as_ref() }.with_cold(|cold| cold.locals.push((name, value)));
+    }
+
+    /// Tells the hook of a panic that nobody can collect any more.
+    pub(crate) fn report_lost(&self, panic: &JoinError) {
+        self.report(panic);
     }
 }

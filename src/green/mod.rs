@@ -52,6 +52,7 @@ mod spawn_after;
 mod spawn_into;
 mod stack_memory;
 mod stacks;
+mod task_group;
 mod thread;
 mod timeout;
 mod wait;

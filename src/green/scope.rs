@@ -17,13 +17,12 @@ use std::{
 };
 
 use super::{
-    limit::{Cut, Frame},
+    limit::Cut,
     stacks,
     thread::{GreenThread, Record},
-    wait::{Interruptible, Wait, reason_to_end, wait_in},
+    wait::{Interruptible, Wait, reason_to_end, shall_end, wait_in},
 };
 use crate::{
-    event_loop,
     executor::{Killed, SpawnOptions},
     task::{AbortHandle, JoinError, JoinHandle, spawn_with},
 };
@@ -228,12 +227,6 @@ impl<'scope> Scope<'scope, '_> {
         Record::with(|record| wait_in(record, all_ended.as_mut(), Interruptible::No));
         passed_on
     }
-}
-
-/// Whether the green thread was killed, or is over its time.
-fn shall_end() -> bool {
-    event_loop::with(|core| core.executor.current_is_aborted()) == Some(true)
-        || Record::with(|record| Frame::outermost_over(record).is_some()) == Some(true)
 }
 
 /// A child that has not started. The fields are dropped in this order: the claim goes last.

@@ -152,6 +152,12 @@ pub(super) fn reason_to_end(record: &Record) -> Option<Box<dyn Any + Send>> {
     Some(Box::new(Cut::to(frame)))
 }
 
+/// Whether the green thread was killed, or a block around it is to end.
+pub(super) fn shall_end() -> bool {
+    event_loop::with(|core| core.executor.current_is_aborted()) == Some(true)
+        || Record::with(|record| Frame::outermost_over(record).is_some()) == Some(true)
+}
+
 /// Marks that a future is being polled, also if that panics.
 struct Polling<'a> {
     record: &'a Record,

@@ -36,7 +36,7 @@ struct Around {
 /// deadline, and any number of scopes may have it.
 ///
 /// A scope ends what runs in it. The tasks that were spawned there are ended only if something in
-/// it holds them, as a [`JoinSet`](super::JoinSet) does.
+/// it holds them: a [`TaskGroup`](super::TaskGroup), a [`JoinSet`](super::JoinSet).
 ///
 /// # Examples
 ///

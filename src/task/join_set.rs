@@ -14,7 +14,7 @@ use slab::Slab;
 
 use super::{
     AbortHandle, Builder, Id, JoinError, JoinHandle, spawn, spawn_blocking,
-    wake_set::{Member, WakeSet},
+    wake_set::{Listener, Member, WakeSet},
 };
 use crate::event_loop;
 
@@ -215,9 +215,8 @@ impl<T> JoinSet<T> {
     pub async fn shutdown(&mut self) {
         self.abort_all();
         poll_fn(|cx| {
-            for _ in 0..self.wakes.woken() {
-                self.drop_woken();
-            }
+            // The loop drops the outputs of handles that are dropped, and reports panics.
+            while self.take_ended().is_some() {}
             if self.is_empty() {
                 return Poll::Ready(());
             }
@@ -227,14 +226,26 @@ impl<T> JoinSet<T> {
         .await;
     }
 
-    /// Takes out the task that was woken first, if it has ended, and has the loop drop its output.
-    fn drop_woken(&mut self) {
-        let Some(member) = self.wakes.pop() else { return };
-        let index = member.index();
-        let entry = self.entries.get_mut(index).filter(|e| Arc::ptr_eq(&e.member, &member));
-        if entry.is_some_and(|entry| !entry.handle.listen(&member.waker())) {
-            drop(self.entries.remove(index));
-        }
+    /// Takes out a task that has ended, with its output. No foreign code runs.
+    pub(super) fn take_ended(&mut self) -> Option<JoinHandle<T>> {
+        (0..self.wakes.woken()).find_map(|_| {
+            let member = self.wakes.pop()?;
+            let index = member.index();
+            // Another task may stand at the place of one that was taken out by other means.
+            let entry = self.entries.get_mut(index).filter(|e| Arc::ptr_eq(&e.member, &member))?;
+            let has_ended = !entry.handle.listen(&member.waker());
+            has_ended.then(|| self.entries.remove(index).handle)
+        })
+    }
+
+    /// What hears of the ends of tasks.
+    pub(super) fn listener(&self) -> Listener {
+        self.wakes.listener()
+    }
+
+    /// The means to abort the tasks one by one.
+    pub(super) fn abort_handles(&self) -> Vec<AbortHandle> {
+        self.entries.iter().map(|(_, entry)| entry.handle.abort_handle()).collect()
     }
 
     /// Waits for all tasks, and gives their outputs in the order in which they ended.

@@ -23,13 +23,12 @@ mod local;
 pub mod select_macro;
 mod shield;
 mod spawn_blocking;
+mod task_group;
 mod wait;
 mod wake_set;
 mod with_context;
 mod yield_now;
 
-#[cfg(feature = "green")]
-pub(crate) use self::deadline::without_deadlines;
 pub use self::{
     abort_handle::AbortHandle,
     as_completed::{AsCompleted, as_completed},
@@ -45,9 +44,15 @@ pub use self::{
     local::Local,
     shield::{Shield, shield},
     spawn_blocking::spawn_blocking,
+    task_group::{Child, ChildError, Failure, GroupError, Outcome, Ready, TaskGroup},
     wait::{Until, WaitFor, wait},
     with_context::WithContext,
     yield_now::{YieldNow, yield_now},
+};
+#[cfg(feature = "green")]
+pub(crate) use self::{
+    deadline::without_deadlines,
+    task_group::{Driver, Policy, Slot},
 };
 pub use crate::executor::{Id, JoinError};
 use crate::{event_loop, executor::SpawnOptions};

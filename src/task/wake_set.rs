@@ -72,21 +72,12 @@ impl WakeSet {
 
     /// Has the next wake of a member wake `parent`; at once, if there are woken ones already.
     pub(super) fn listen(&self, parent: &Waker) {
-        let mut state = self.shared.lock();
-        let mut old = None;
-        if !state.parent.as_ref().is_some_and(|old| old.will_wake(parent)) {
-            drop(state);
-            // A stranger's waker may run anything when it is cloned or dropped: not under the lock.
-            let parent = parent.clone();
-            state = self.shared.lock();
-            old = state.parent.replace(parent);
-        }
-        let is_late = !state.woken.is_empty();
-        drop(state);
-        drop(old);
-        if is_late {
-            parent.wake_by_ref();
-        }
+        self.shared.listen(parent);
+    }
+
+    /// What hears of wakes without the set.
+    pub(super) fn listener(&self) -> Listener {
+        Listener { shared: Arc::clone(&self.shared) }
     }
 
     /// How many members are in the queue. Whoever polls them takes only so many at a time: one that
@@ -107,7 +98,46 @@ impl Drop for WakeSet {
     }
 }
 
+/// Hears of the wakes of a set's members, for who cannot borrow the set for that.
+#[derive(Debug)]
+pub(super) struct Listener {
+    shared: Arc<Shared>,
+}
+
+impl Listener {
+    /// As [`WakeSet::listen`].
+    pub(super) fn listen(&self, parent: &Waker) {
+        self.shared.listen(parent);
+    }
+
+    /// Wakes the parent, as a member would.
+    pub(super) fn wake(&self) {
+        let parent = self.shared.lock().parent.take();
+        if let Some(parent) = parent {
+            parent.wake();
+        }
+    }
+}
+
 impl Shared {
+    fn listen(&self, parent: &Waker) {
+        let mut state = self.lock();
+        let mut old = None;
+        if !state.parent.as_ref().is_some_and(|old| old.will_wake(parent)) {
+            drop(state);
+            // A stranger's waker may run anything when it is cloned or dropped: not under the lock.
+            let parent = parent.clone();
+            state = self.lock();
+            old = state.parent.replace(parent);
+        }
+        let is_late = !state.woken.is_empty();
+        drop(state);
+        drop(old);
+        if is_late {
+            parent.wake_by_ref();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

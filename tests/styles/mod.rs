@@ -2,7 +2,8 @@
 //!
 //! Within the body of a test of `in_both_styles!`, `wait!(future)` waits for a future, `start!({ ... })`
 //! starts a task, and `under!(deadline, { ... })` and `until!(token, { ... })` run a block under a
-//! limit, each in the test's own way.
+//! limit; `group!(|group| { ... })` and `supervised!(hook, |group| { ... })` run a group of tasks, and
+//! `child!(group, { ... })` starts one of them: each in the test's own way.
 #![allow(dead_code, unused_imports, unused_macros, reason = "every test file uses a part of this")]
 
 use std::{sync::mpsc, thread, time::Duration};
@@ -34,7 +35,7 @@ macro_rules! in_both_styles {
             #[test]
             fn in_tasks() {
                 #[allow(unused_imports, reason = "not every body needs all")]
-                use crate::styles::tasks::{start, under, until, wait};
+                use crate::styles::tasks::*;
                 let _watched = crate::styles::watch();
                 greenloop::run(async $body);
             }
@@ -43,7 +44,7 @@ macro_rules! in_both_styles {
             #[test]
             fn in_green_threads() {
                 #[allow(unused_imports, reason = "not every body needs all")]
-                use crate::styles::green_threads::{start, under, until, wait};
+                use crate::styles::green_threads::*;
                 let _watched = crate::styles::watch();
                 greenloop::green::run(|| $body);
             }
@@ -73,7 +74,22 @@ pub(crate) mod tasks {
             $token.run_until_cancelled(async { $body }).await
         };
     }
-    pub(crate) use {start, under, until, wait};
+    macro_rules! group {
+        (|$group:ident| $body:block) => {
+            greenloop::task::TaskGroup::scope(|$group| async move { $body }).await
+        };
+    }
+    macro_rules! supervised {
+        ($hook:expr, |$group:ident| $body:block) => {
+            greenloop::task::TaskGroup::supervise($hook, |$group| async move { $body }).await
+        };
+    }
+    macro_rules! child {
+        ($group:expr, $body:block) => {
+            $group.spawn(async move { $body })
+        };
+    }
+    pub(crate) use {child, group, start, supervised, under, until, wait};
 }
 
 pub(crate) mod green_threads {
@@ -97,5 +113,20 @@ pub(crate) mod green_threads {
             $token.run(|| $body)
         };
     }
-    pub(crate) use {start, under, until, wait};
+    macro_rules! group {
+        (|$group:ident| $body:block) => {
+            greenloop::task::TaskGroup::run(|$group| $body)
+        };
+    }
+    macro_rules! supervised {
+        ($hook:expr, |$group:ident| $body:block) => {
+            greenloop::task::TaskGroup::run_supervised($hook, |$group| $body)
+        };
+    }
+    macro_rules! child {
+        ($group:expr, $body:block) => {
+            $group.spawn_green(move || $body)
+        };
+    }
+    pub(crate) use {child, group, start, supervised, under, until, wait};
 }
