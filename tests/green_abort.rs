@@ -468,6 +468,83 @@ fn a_task_is_not_polled_while_its_destructor_waits() {
 }
 
 #[test]
+fn a_destructor_that_waits_holds_up_no_other_abort() {
+    run(|| {
+        let gate = Gate::new();
+        let first = greenloop::spawn(WaitsWhenDropped { log: Log::new(), gate: gate.clone() });
+        let opens = OnDrop::new(move || gate.open());
+        let second = greenloop::spawn(async move {
+            let _opens = opens;
+            std::future::pending::<()>().await;
+        });
+        green::yield_now();
+        // The first one's destructor waits for the second one's.
+        let other = green::spawn(move || {
+            second.abort();
+            second
+        });
+        first.abort();
+        assert_cancelled(first);
+        assert_cancelled(other.wait().unwrap());
+    });
+}
+
+#[test]
+fn a_destructor_may_abort_another_and_wait_for_its_end() {
+    run(|| {
+        let log = Log::new();
+        let mut chain = greenloop::spawn(std::future::pending::<()>());
+        for number in 0..10 {
+            let (log, next) = (log.clone(), chain);
+            let ends = OnDrop::new(move || {
+                next.abort();
+                assert_cancelled(next);
+                log.add(format!("{number}"));
+            });
+            chain = greenloop::spawn(async move {
+                let _ends = ends;
+                std::future::pending::<()>().await;
+            });
+        }
+        green::yield_now();
+        chain.abort();
+        log.add("aborted");
+        assert_cancelled(chain);
+        assert_eq!(log, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "aborted"]);
+    });
+}
+
+#[test]
+fn one_that_is_killed_while_it_aborts_goes_on_with_its_other_aborts() {
+    run(|| {
+        let (drops, gate) = (Drops::new(), Gate::new());
+        let next = greenloop::spawn({
+            let guard = drops.guard();
+            async move {
+                let _guard = guard;
+                std::future::pending::<()>().await;
+            }
+        });
+        let first = greenloop::spawn(WaitsWhenDropped { log: Log::new(), gate });
+        green::yield_now();
+        let aborts = green::spawn({
+            let first = first.abort_handle();
+            move || {
+                first.abort();
+                next.abort();
+                assert_cancelled(next);
+            }
+        });
+        green::yield_now();
+        // It ends the destructor's wait, and then the green thread at its own next one.
+        aborts.abort();
+        assert_cancelled(aborts);
+        assert_cancelled(first);
+        assert_eq!(drops.count(), 1);
+    });
+}
+
+#[test]
 fn one_that_never_started_does_not_start_while_its_destructor_waits() {
     run(|| {
         let (log, gate) = (Log::new(), Gate::new());

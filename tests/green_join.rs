@@ -2,10 +2,13 @@
 //! places.
 
 mod green_support;
+mod support;
 
 use std::{
     cell::Cell,
+    pin::Pin,
     rc::Rc,
+    task::Context,
     time::{Duration, Instant},
 };
 
@@ -14,6 +17,7 @@ use greenloop::{
     event_loop,
     green::{self, Join, Wait, join_all},
 };
+use support::Wakes;
 
 const SHORT: Duration = Duration::from_millis(2);
 const LONG: Duration = Duration::from_secs(3600);
@@ -98,6 +102,47 @@ fn join_with_a_count_returns_as_soon_as_so_many_have_ended() {
         assert_eq!(joined.pending.len(), 1);
         assert_eq!(joined.pending[0].0, 1);
         opener.wait().unwrap();
+    });
+}
+
+#[test]
+fn those_that_have_ended_are_found_in_the_order_of_their_ends() {
+    run(|| {
+        let gates: Vec<_> = (0..100).map(|_| Gate::new()).collect();
+        let threads = gates.iter().map(|gate| {
+            let gate = gate.clone();
+            green::spawn(move || gate.wait())
+        });
+        let threads: Vec<_> = threads.collect();
+        // Backwards, and all before the one who waits goes on.
+        let opener = green::spawn(move || gates.iter().rev().for_each(Gate::open));
+        let joined = Join::new(threads).wait();
+        let places: Vec<_> = joined.finished.iter().map(|(place, _)| *place).collect();
+        assert_eq!(places, (0..100).rev().collect::<Vec<_>>());
+        opener.wait().unwrap();
+    });
+}
+
+#[test]
+fn of_many_only_those_that_have_ended_are_asked() {
+    run(|| {
+        let (gate, wakes) = (Gate::new(), [Wakes::new(), Wakes::new()]);
+        let opened = gate.clone();
+        let first = green::spawn(move || opened.wait());
+        let others = (0..100).map(|_| green::spawn(park));
+        let mut join = Join::new([first].into_iter().chain(others)).count(2);
+        let mut poll = |wakes: &Wakes| {
+            let waker = wakes.waker();
+            Pin::new(&mut join).poll(&mut Context::from_waker(&waker)).is_ready()
+        };
+        assert!(!poll(&wakes[0]));
+        gate.open();
+        green::yield_now();
+        green::yield_now();
+        assert_eq!(wakes[0].count(), 1);
+        // Whoever is asked keeps what wakes who asks.
+        assert!(!poll(&wakes[1]));
+        assert_eq!(wakes[1].references(), 2);
     });
 }
 

@@ -13,7 +13,11 @@ use std::{
     mem::MaybeUninit,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    },
     thread,
 };
 
@@ -139,6 +143,48 @@ fn what_one_that_swallows_it_spawns_never_runs() {
         }
     });
     assert_eq!(log, ["returns", "green thread dropped", "task dropped"]);
+}
+
+#[test]
+fn the_handles_of_those_that_ended_with_the_loop_give_an_error() {
+    let log = Log::new();
+    let kept = Rc::new(RefCell::new(Vec::new()));
+    run({
+        let (log, kept) = (log.clone(), Rc::clone(&kept));
+        move || {
+            let ended = green::spawn(|| 7);
+            let (parked, unstarted) = (green::spawn(|| (park(), 7).1), Rc::new(Cell::new(None)));
+            // It asks by a wait in a destructor, and again when it has swallowed the end.
+            let (taken, asking) = (Rc::clone(&unstarted), log.clone());
+            drop(green::spawn(move || {
+                let in_destructor = catch_unwind(AssertUnwindSafe(|| {
+                    let _asks = OnDrop::new({
+                        let log = asking.clone();
+                        move || log.add(format!("{}", ended.wait().unwrap_err().is_cancelled()))
+                    });
+                    park();
+                }));
+                assert!(in_destructor.is_err());
+                let task: green::JoinHandle<i32> = taken.take().unwrap();
+                for handle in [parked, task] {
+                    let mut asked = Box::pin(handle);
+                    while let Err(_again) = catch_unwind(AssertUnwindSafe(|| {
+                        let result = asked.as_mut().wait();
+                        asking.add(format!("{}", result.unwrap_err().is_cancelled()));
+                    })) {}
+                }
+            }));
+            green::yield_now();
+            // These are asked when there is no loop any more.
+            kept.borrow_mut().extend([green::spawn(|| 7), green::spawn(|| (park(), 7).1)]);
+            green::yield_now();
+            unstarted.set(Some(green::spawn(|| 7)));
+        }
+    });
+    assert_eq!(log, ["true", "true", "true"]);
+    let [ended, parked] = <[_; 2]>::try_from(kept.take()).unwrap();
+    assert!(run(|| ended.wait()).unwrap_err().is_cancelled());
+    assert!(greenloop::run(parked).unwrap_err().is_cancelled());
 }
 
 #[test]
@@ -401,6 +447,61 @@ fn where_memory_is_short_that_is_an_error() {
     });
     let Some(output) = output else { return };
     assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn an_output_whose_destructor_waits_is_dropped_once() {
+    /// Its memory must not be used again before the destructor has come to its end.
+    struct WaitsWhenDropped {
+        log: Log,
+        text: [u8; 64],
+    }
+
+    impl Drop for WaitsWhenDropped {
+        fn drop(&mut self) {
+            let _last = self.log.on_drop("dropped");
+            let text = self.text;
+            let _check = OnDrop::new(|| assert_eq!(self.text, text));
+            self.log.add("waits");
+            park();
+        }
+    }
+
+    let _watched = watch();
+    let log = Log::new();
+    let reports = Arc::new(AtomicUsize::new(0));
+    let mut event_loop = EventLoop::builder()
+        .on_unobserved_panic({
+            let reports = Arc::clone(&reports);
+            move |_| {
+                reports.fetch_add(1, SeqCst);
+            }
+        })
+        .build()
+        .unwrap();
+    event_loop.run({
+        let log = log.clone();
+        async move {
+            let output = WaitsWhenDropped { log, text: [b'g'; 64] };
+            let thread = green::spawn(move || output);
+            drop(green::spawn(move || {
+                green::yield_now();
+                drop(thread);
+            }));
+            greenloop::yield_now().await;
+            greenloop::yield_now().await;
+            // This must not be put where the output is.
+            drop(green::spawn(|| {
+                let _last = OnDrop::new(|| drop(green::spawn(|| [0_u8; 128])));
+                park();
+            }));
+            greenloop::yield_now().await;
+        }
+    });
+    assert_eq!(log, ["waits"]);
+    drop(event_loop);
+    assert_eq!(reports.load(SeqCst), 0);
+    assert_eq!(log, ["waits", "dropped"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use green_support::{Drops, Gate, Log, panic_of, park, run, text_of};
+use green_support::{Drops, Gate, Log, OnDrop, panic_of, park, run, text_of};
 use greenloop::{
     event_loop,
     green::{self, Wait, timeout},
@@ -436,5 +436,25 @@ fn what_ends_a_block_is_no_panic_with_a_message() {
         });
         assert!(result.is_err());
         assert_eq!(payload.take().unwrap(), "(no text)");
+    });
+}
+
+#[test]
+fn the_end_of_the_time_in_the_destructor_of_an_aborted_task_is_no_panic_of_it() {
+    run(|| {
+        let drops = Drops::new();
+        let (waits, task_ended) = (OnDrop::new(park), drops.guard());
+        let task = greenloop::spawn(async move {
+            let _held = (task_ended, waits);
+            std::future::pending::<()>().await;
+        });
+        green::yield_now();
+        let block = || {
+            task.abort();
+            assert_eq!(drops.count(), 1);
+            park();
+        };
+        assert!(timeout(SHORT, block).is_err());
+        assert!(task.wait().unwrap_err().is_cancelled());
     });
 }

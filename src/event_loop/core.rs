@@ -38,7 +38,6 @@ const FINE: Duration = Duration::from_millis(1);
 
 /// Everything that an event loop is made of.
 pub(crate) struct Core {
-    pub(crate) id: NonZeroU64,
     pub(crate) executor: Executor,
     pub(crate) reactor: RefCell<Reactor>,
     pub(crate) timers: RefCell<Timers>,
@@ -67,7 +66,6 @@ impl Core {
         let reactor = Reactor::new()?;
         let doorbell = reactor.doorbell()?;
         Ok(Self {
-            id,
             executor: Executor::new(id, Box::new(doorbell), report),
             reactor: RefCell::new(reactor),
             timers: RefCell::new(Timers::new()),
@@ -79,6 +77,10 @@ impl Core {
             turns: Cell::new(0),
             fork_generation,
         })
+    }
+
+    pub(crate) fn id(&self) -> NonZeroU64 {
+        self.executor.loop_id()
     }
 
     /// Turns until the root task is done.
@@ -249,6 +251,6 @@ impl Core {
 
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EventLoop").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("EventLoop").field("id", &self.id()).finish_non_exhaustive()
     }
 }

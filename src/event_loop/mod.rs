@@ -178,7 +178,7 @@ impl EventLoop {
     /// Returns a handle, with which other threads reach the loop.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle::new(self.core.id, self.core.executor.injector().clone())
+        Handle::new(self.core.id(), self.core.executor.injector().clone())
     }
 
     /// Returns the loop's figures. Within a run use [`statistics`].
@@ -194,7 +194,7 @@ impl Drop for EventLoop {
         let entered = current::Entered::new(&self.core);
         self.core.shut_down();
         drop(entered);
-        registry::leave(self.core.id);
+        registry::leave(self.core.id());
     }
 }
 
@@ -220,6 +220,15 @@ fn gather(core: &Core) -> Statistics {
         turns: core.turns(),
         polls: core.executor.polls(),
         foreign_wakes: core.executor.foreign_wakes(),
+    }
+}
+
+/// Polls with a full budget, for who polls several and must not take "no budget" for "not ready".
+pub(crate) fn with_fresh_budget<R>(mut poll: impl FnMut() -> R) -> R {
+    match with(|core| core.executor.with_fresh_budget(&mut poll)) {
+        Some(polled) => polled,
+        // Without a loop nothing is counted.
+        None => poll(),
     }
 }
 

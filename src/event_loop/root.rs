@@ -15,7 +15,7 @@ pub(super) fn run_to_end<F: Future>(
     // SAFETY: `EndRoot` finishes the task and takes its output before this function is left.
     let key = unsafe { core.executor.spawn_borrowing(future, options) };
     let _end = EndRoot { core, key };
-    core.executor.set_root(Some(key.untyped()));
+    core.executor.set_root(key.untyped());
     core.run_root();
     core.executor.take_output(key).expect("the root is done, and nobody else has its key")
 }
@@ -29,7 +29,6 @@ struct EndRoot<'a, T> {
 impl<T> Drop for EndRoot<'_, T> {
     fn drop(&mut self) {
         let executor = &self.core.executor;
-        executor.set_root(None);
         // Both do nothing if the run came to its end. Otherwise the loop itself has panicked, with
         // no task being polled, so the abort takes place at once.
         executor.abort(self.key.untyped());

@@ -7,9 +7,14 @@ use super::{
     header::{ABORTED, ASKS},
 };
 
-/// The payload of the panic with which a task that was asked to end does so.
+/// The payload with which a task unwinds that was asked to, as if by a panic.
 #[derive(Debug)]
-pub(crate) struct Killed;
+pub(crate) enum Unwinding {
+    /// To its end.
+    Task,
+    /// To the block that is over its limit, whose frame has this address.
+    Block(usize),
+}
 
 impl Executor {
     /// From now on an abort asks the running task to end instead of dropping its future.
@@ -26,14 +31,40 @@ impl Executor {
         self.current.get().is_some_and(|task| unsafe { task.as_ref() }.has(ABORTED))
     }
 
-    /// What a signal handler may say of the running task: its name, and its id unless the table is
-    /// in use. Allocates and frees nothing.
-    pub(crate) fn describe_current(&self, describe: impl FnOnce(Option<Id>, Option<&str>)) {
-        let Some(task) = self.current.get() else { return };
+    /// Says that the running task leaves its stack and lets others run. If an abort is going on
+    /// further down that stack, those that its destructors asked for are done first, since one of
+    /// them may be what the task waits for; and the aborts of others are not held up meanwhile.
+    ///
+    /// Returns whether one is going on, for `return_to_abort`.
+    #[inline]
+    pub(crate) fn leave_stack(&self) -> bool {
+        let aborting = self.aborting.get();
+        if aborting {
+            self.do_queued_aborts();
+            self.aborting.set(false);
+        }
+        aborting
+    }
+
+    /// Says that the running task is back on its stack, in the middle of an abort.
+    #[cold]
+    pub(crate) fn return_to_abort(&self) {
+        self.aborting.set(true);
+    }
+
+    /// What a signal handler may say of the running task: whether it must be asked to end, its name,
+    /// and its id unless the table is moving. Allocates and frees nothing. Returns whether there is
+    /// one.
+    pub(crate) fn describe_current(
+        &self,
+        describe: impl FnOnce(bool, Option<Id>, Option<&str>),
+    ) -> bool {
+        let Some(task) = self.current.get() else { return false };
         // SAFETY: the running task is alive.
         let header = unsafe { task.as_ref() };
-        let id = self.table.try_borrow().ok().map(|table| table[header.slot.get() as usize].id);
-        // The header keeps another reference to the name, so this one frees nothing.
-        describe(id, header.name().as_deref());
+        let id = self.table.id_if_at_rest(header.slot.get());
+        // The cold part keeps another reference to the name, so this one frees nothing.
+        describe(header.has(ASKS), id, self.colds.name(header).as_deref());
+        true
     }
 }

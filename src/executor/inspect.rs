@@ -17,7 +17,8 @@ impl Executor {
     pub(crate) fn set_local_of<T>(&self, key: TaskKey<T>, name: usize, value: Rc<dyn Any>) {
         let Some(task) = self.find(key) else { return };
         // SAFETY: in the table.
-        unsafe { task.as_ref() }.with_cold(|cold| cold.locals.push((name, value)));
+        let header = unsafe { task.as_ref() };
+        self.colds.with(header, |cold| cold.locals.push((name, value)));
     }
 
     /// Tells the hook of a panic that nobody can collect any more.

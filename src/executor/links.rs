@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Executor, JoinError, TaskKey, cell,
+    Executor, JoinError, TaskKey, Unwinding, cell,
     header::{COLD, DETACHED, DONE, Header, OUTPUT, RUNNING},
 };
 
@@ -39,7 +39,7 @@ impl Executor {
         let header = unsafe { task.as_ref() };
         // SAFETY: called by `call_links`, with this task, while its output is there.
         let link = Box::new(move |task| f(unsafe { cell::peek_output(task) }));
-        header.with_cold(|cold| cold.links.push(link));
+        self.colds.with(header, |cold| cold.links.push(link));
         !header.has(DONE)
     }
 
@@ -70,16 +70,21 @@ impl Executor {
     }
 
     fn call_links_of(&self, header: &Header, task: NonNull<Header>) {
-        let links = header.take_links();
+        let links = self.colds.with(header, |cold| std::mem::take(&mut cold.links));
         if links.is_empty() {
             return;
         }
         // The links look at the output: while this flag is set nobody takes or drops it.
         header.set(RUNNING);
         for link in links {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| link(task))) {
-                let error = JoinError::panicked(self.id_of(header), header.name(), payload);
-                self.report(&error);
+            match catch_unwind(AssertUnwindSafe(|| link(task))) {
+                Err(payload) if !payload.is::<Unwinding>() => {
+                    let error =
+                        JoinError::panicked(self.id_of(header), self.colds.name(header), payload);
+                    self.report(&error);
+                }
+                // It may have waited in a green thread that is asked to end.
+                Ok(()) | Err(_) => {}
             }
         }
         header.clear(RUNNING);

@@ -3,16 +3,16 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use super::{JoinHandle, wait::Wait};
 use crate::{
-    task,
+    event_loop,
+    task::{self, JoinError, WakeSet},
     time::{Sleep, sleep},
 };
-use task::JoinError;
 
 /// Waits until all of the tasks have ended, and gives their outputs in the order of the handles.
 ///
@@ -29,7 +29,7 @@ pub fn join_all<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<Resu
 
 /// Waits until tasks have ended: all of them, or so many, or those that do in some time.
 ///
-/// A future of [`Joined`]: finish with `.wait()` in a green thread and with `.await` in async code.
+/// It asks only those that have ended, however many there are. A future of [`Joined`]: finish with `.wait()` in a green thread and with `.await` in async code.
 ///
 /// # Cancel safety
 ///
@@ -56,7 +56,9 @@ pub fn join_all<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<Resu
 #[doc(alias = "iwait")]
 #[must_use = "it does nothing unless awaited or waited for"]
 pub struct Join<T> {
-    pending: Vec<(usize, JoinHandle<T>)>,
+    /// `None` in the places of those that have ended.
+    handles: Vec<Option<JoinHandle<T>>>,
+    wakes: WakeSet,
     finished: Vec<(usize, Result<T, JoinError>)>,
     count: usize,
     limit: Option<Sleep>,
@@ -65,8 +67,8 @@ pub struct Join<T> {
 /// What came of a [`Join`].
 #[derive(Debug)]
 pub struct Joined<T> {
-    /// The outputs of those that have ended, in the order in which they were seen to, each with its
-    /// place among the handles that were given.
+    /// The outputs of those that have ended, each with its place among the handles that were given:
+    /// first those that had ended before, in that order, then the others in the order of their ends.
     pub finished: Vec<(usize, Result<T, JoinError>)>,
     /// The handles of the others, each with its place.
     pub pending: Vec<(usize, JoinHandle<T>)>,
@@ -75,13 +77,14 @@ pub struct Joined<T> {
 impl<T> Join<T> {
     /// Waits for all of these, unless told otherwise.
     pub fn new(handles: impl IntoIterator<Item = JoinHandle<T>>) -> Self {
-        let pending: Vec<_> = handles.into_iter().enumerate().collect();
-        Self { finished: Vec::new(), count: pending.len(), pending, limit: None }
+        let handles: Vec<_> = handles.into_iter().map(Some).collect();
+        let count = handles.len();
+        Self { handles, wakes: WakeSet::new(count), finished: Vec::new(), count, limit: None }
     }
 
     /// Waits until at least so many have ended.
     pub fn count(mut self, count: usize) -> Self {
-        self.count = count.min(self.pending.len());
+        self.count = count.min(self.handles.len());
         self
     }
 
@@ -90,6 +93,22 @@ impl<T> Join<T> {
         self.limit = Some(sleep(duration));
         self
     }
+
+    /// Asks those that were woken, in the order in which they were, until enough have ended.
+    fn poll_woken(&mut self, parent: &Waker) {
+        for place in self.wakes.take(parent) {
+            if self.finished.len() == self.count {
+                return;
+            }
+            let Some(handle) = &mut self.handles[place] else { continue };
+            let mut cx = Context::from_waker(self.wakes.waker(place));
+            let poll = || Pin::new(&mut *handle).poll(&mut cx);
+            if let Poll::Ready(output) = event_loop::with_fresh_budget(poll) {
+                self.handles[place] = None;
+                self.finished.push((place, output));
+            }
+        }
+    }
 }
 
 impl<T> Future for Join<T> {
@@ -97,23 +116,17 @@ impl<T> Future for Join<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Joined<T>> {
         let this = self.get_mut();
-        let mut next = 0;
-        while next < this.pending.len() && this.finished.len() < this.count {
-            match Pin::new(&mut this.pending[next].1).poll(cx) {
-                Poll::Ready(output) => {
-                    let (place, _) = this.pending.remove(next);
-                    this.finished.push((place, output));
-                }
-                Poll::Pending => next += 1,
-            }
+        if this.finished.len() < this.count {
+            this.poll_woken(cx.waker());
         }
         let is_over = |limit: &mut Sleep| Pin::new(limit).poll(cx).is_ready();
         if this.finished.len() < this.count && !this.limit.as_mut().is_some_and(is_over) {
             return Poll::Pending;
         }
+        let handles = std::mem::take(&mut this.handles).into_iter().enumerate();
         Poll::Ready(Joined {
             finished: std::mem::take(&mut this.finished),
-            pending: std::mem::take(&mut this.pending),
+            pending: handles.filter_map(|(place, handle)| Some((place, handle?))).collect(),
         })
     }
 }
@@ -124,7 +137,7 @@ impl<T> Unpin for Join<T> {}
 impl<T> fmt::Debug for Join<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Join")
-            .field("pending", &self.pending.len())
+            .field("handles", &self.handles.len())
             .field("finished", &self.finished.len())
             .finish_non_exhaustive()
     }

@@ -16,6 +16,7 @@ use std::{
 };
 
 use super::{thread::Record, wait::REMINDERS};
+use crate::executor::Unwinding;
 
 /// Why a block has no result.
 pub(super) struct CutShort;
@@ -43,7 +44,7 @@ pub(super) fn limited<T>(
     record.innermost_limit.set(frame.outer);
     match result {
         Ok(value) => Ok(value),
-        Err(payload) if Cut::is_to(&*payload, &frame) => Err(CutShort),
+        Err(payload) if frame.is_for(&*payload) => Err(CutShort),
         Err(payload) => resume_unwind(payload),
     }
 }
@@ -90,20 +91,15 @@ impl Frame<'_> {
             .filter(|frame| frame.is_over.get() && frame.raised.get() < REMINDERS)
             .last()
     }
-}
 
-/// The payload that unwinds to the limit that cuts a block short.
-pub(super) struct Cut {
-    /// The address of its frame.
-    frame: usize,
-}
-
-impl Cut {
-    pub(super) fn to(frame: &Frame<'_>) -> Self {
-        Self { frame: ptr::from_ref(frame).addr() }
+    /// What unwinds to the block.
+    pub(super) fn unwinding(&self) -> Unwinding {
+        Unwinding::Block(ptr::from_ref(self).addr())
     }
 
-    fn is_to(payload: &(dyn Any + Send), frame: &Frame<'_>) -> bool {
-        payload.downcast_ref::<Self>().is_some_and(|cut| cut.frame == ptr::from_ref(frame).addr())
+    /// Whether that is what this carries.
+    fn is_for(&self, payload: &(dyn Any + Send)) -> bool {
+        let unwinding = payload.downcast_ref();
+        matches!(unwinding, Some(Unwinding::Block(frame)) if *frame == ptr::from_ref(self).addr())
     }
 }

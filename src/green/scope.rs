@@ -17,13 +17,12 @@ use std::{
 };
 
 use super::{
-    limit::Cut,
     stacks,
     thread::{GreenThread, Record},
-    wait::{Interruptible, Wait, reason_to_end, shall_end, wait_in},
+    wait::{Interruptible, Wait, reason_to_end, shall_end, unwind, wait_in},
 };
 use crate::{
-    executor::{Killed, SpawnOptions},
+    executor::{SpawnOptions, Unwinding},
     task::{AbortHandle, JoinError, JoinHandle, spawn_with},
 };
 
@@ -91,7 +90,7 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    let polling = Record::with(|record| record.polling.get());
+    let polling = Record::with(Record::is_polling);
     assert!(polling.is_some(), "greenloop::green::scope works in green threads only");
     assert!(polling == Some(false), "green::scope would have to wait in a future that is polled");
     assert!(!thread::panicking(), "green::scope would have to wait while a panic unwinds");
@@ -104,17 +103,12 @@ where
     // From here to the end of the wait no coroutine can carry this stack off to elsewhere.
     let outer_extent = Record::with(|record| record.begin_extent(&scope));
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    let interrupted =
-        result.as_ref().is_err_and(|payload| payload.is::<Killed>() || payload.is::<Cut>());
-    if interrupted {
-        scope.abort_children();
-    }
     let cut_short = scope.wait_for_children();
     Record::with(|record| record.end_extent(outer_extent.unwrap_or_default()));
     let result = match result {
         // The children were not let finish, so the caller must not go on as if they had.
         Ok(value) if cut_short => match Record::with(reason_to_end).flatten() {
-            Some(reason) => Err(reason),
+            Some(reason) => unwind(reason),
             None => Ok(value),
         },
         result => result,
@@ -242,7 +236,7 @@ impl<F: FnOnce() -> T, T> Child<F, T> {
         let _claim = self._claim;
         let packet = self.packet;
         match catch_unwind(AssertUnwindSafe(self.f)) {
-            Err(payload) if payload.is::<Killed>() => resume_unwind(payload),
+            Err(payload) if payload.is::<Unwinding>() => resume_unwind(payload),
             result => *packet.output.borrow_mut() = Some(result),
         }
     }

@@ -12,10 +12,10 @@ use super::{
     Builder,
     limit::limited,
     thread::Record,
-    wait::{Interruptible, reason_to_end, shall_end, wait_in},
+    wait::{Interruptible, reason_to_end, shall_end, unwind, wait_in},
 };
 use crate::{
-    executor::Killed,
+    executor::Unwinding,
     task::{
         Child, Driver, Failure, GroupError, JoinHandle, Outcome, Policy, Ready, Slot, TaskGroup,
     },
@@ -132,7 +132,7 @@ impl<E: 'static> TaskGroup<E> {
                 given.map_err(|error| Failure::of_task(named, error))
             }
             Err(payload) => {
-                if payload.is::<Killed>() {
+                if matches!(payload.downcast_ref(), Some(Unwinding::Task)) {
                     end.cancelled();
                 }
                 resume_unwind(payload)
@@ -185,7 +185,7 @@ fn run<E: 'static, R: Outcome<E>>(
     policy: Policy<E>,
     body: impl FnOnce(&TaskGroup<E>) -> R,
 ) -> Result<R::Value, GroupError<E>> {
-    let polling = Record::with(|record| record.polling.get());
+    let polling = Record::with(Record::is_polling);
     assert!(
         polling.is_some(),
         "TaskGroup::run works in green threads only: use scope in async code"
@@ -213,7 +213,7 @@ fn run<E: 'static, R: Outcome<E>>(
     if wait_for_children(&driver) {
         // The tasks were not let finish, so the caller must not go on as if they had.
         if let Some(reason) = Record::with(reason_to_end).flatten() {
-            resume_unwind(reason);
+            unwind(reason);
         }
     }
     driver.finish(value)

@@ -218,7 +218,7 @@ impl<T: AsFd> Source<T> {
     /// The key with this loop, if there is one; an error if there is one with another.
     fn registered(&self, core: &Core) -> io::Result<Option<Key>> {
         match self.registration.get() {
-            Some(registration) if registration.loop_id == core.id => Ok(Some(registration.key)),
+            Some(registration) if registration.loop_id == core.id() => Ok(Some(registration.key)),
             Some(registration) => Err(event_loop::other_loop("a socket", registration.loop_id)),
             None => Ok(None),
         }
@@ -226,7 +226,7 @@ impl<T: AsFd> Source<T> {
 
     fn register(&self, core: &Core) -> io::Result<Key> {
         let key = core.register(self.get().as_fd())?;
-        match self.registration.set(Registration { loop_id: core.id, key }) {
+        match self.registration.set(Registration { loop_id: core.id(), key }) {
             Ok(()) => Ok(key),
             // Another thread's loop was faster.
             Err(_) => {

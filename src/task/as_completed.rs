@@ -9,7 +9,7 @@ use std::{
 
 use futures_core::Stream;
 
-use super::wake_set::{Member, WakeSet};
+use super::wake_set::{Member, WakeQueue};
 use crate::event_loop;
 
 /// Gives the outputs of futures (or [`JoinHandle`](super::JoinHandle)s) in the order in which they are
@@ -49,7 +49,7 @@ where
     I: IntoIterator,
     I::Item: IntoFuture,
 {
-    let wakes = WakeSet::new();
+    let wakes = WakeQueue::new();
     let entry = |(index, future): (usize, I::Item)| {
         let member = wakes.member(index);
         member.waker().wake();
@@ -66,7 +66,7 @@ pub struct AsCompleted<F> {
     /// `None` in the places of those that are done.
     entries: Vec<Option<Entry<F>>>,
     left: usize,
-    wakes: WakeSet,
+    wakes: WakeQueue,
 }
 
 struct Entry<F> {
@@ -109,11 +109,7 @@ impl<F: Future> AsCompleted<F> {
         let waker = entry.member.waker();
         let cx = &mut Context::from_waker(&waker);
         // Each with a full budget: one that answers pending for want of it would come again and again.
-        let mut polled = Poll::Pending;
-        let mut poll = || polled = entry.future.as_mut().poll(cx);
-        if event_loop::with(|core| core.executor.with_fresh_budget(&mut poll)).is_none() {
-            poll();
-        }
+        let polled = event_loop::with_fresh_budget(|| entry.future.as_mut().poll(cx));
         if polled.is_ready() {
             self.left -= 1;
             // Its destructor may run anything, and finds the stream in order.

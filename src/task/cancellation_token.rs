@@ -296,9 +296,8 @@ impl<F: Future> Future for RunUntilCancelled<'_, F> {
             return Poll::Ready(Some(output));
         }
         // The future may have used up the budget; it is to stop all the same.
-        let mut poll = || Pin::new(&mut *this.cancelled).poll(cx);
-        let polled = event_loop::with(|core| core.executor.with_fresh_budget(&mut poll));
-        polled.unwrap_or_else(poll).map(|()| None)
+        let poll = || Pin::new(&mut *this.cancelled).poll(cx);
+        event_loop::with_fresh_budget(poll).map(|()| None)
     }
 }
 

@@ -345,8 +345,7 @@ impl<F: Future> Future for DeadlineScope<F> {
             return Poll::Ready(Ok(output));
         }
         // The future may have used up the budget; the time is over all the same.
-        let mut poll = || Pin::new(&mut *this.passed).poll(cx);
-        let polled = event_loop::with(|core| core.executor.with_fresh_budget(&mut poll));
-        polled.unwrap_or_else(poll).map(|()| Err(Elapsed::new()))
+        let poll = || Pin::new(&mut *this.passed).poll(cx);
+        event_loop::with_fresh_budget(poll).map(|()| Err(Elapsed::new()))
     }
 }

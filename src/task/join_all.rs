@@ -3,7 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use super::{join_handle::drop_aborting, wake_set::WakeSet};
@@ -135,23 +135,7 @@ struct Members<F: Future> {
     members: Vec<Member<F>>,
     pending: usize,
     /// `None` for a few.
-    wakes: Option<Wakes>,
-}
-
-/// The set, and a waker for each member.
-struct Wakes {
-    set: WakeSet,
-    wakers: Vec<Waker>,
-}
-
-impl Wakes {
-    /// A set in which all are to be polled at first.
-    fn new(len: usize) -> Self {
-        let set = WakeSet::new();
-        let wakers: Vec<_> = (0..len).map(|index| set.member(index).waker()).collect();
-        wakers.iter().for_each(Waker::wake_by_ref);
-        Self { set, wakers }
-    }
+    wakes: Option<WakeSet>,
 }
 
 enum Member<F: Future> {
@@ -173,7 +157,7 @@ impl<F: Future> Members<F> {
         let members: Vec<_> =
             futures.into_iter().map(|f| Member::Pending(Box::pin(f.into_future()))).collect();
         let pending = members.len();
-        Self { members, pending, wakes: (pending > FEW).then(|| Wakes::new(pending)) }
+        Self { members, pending, wakes: (pending > FEW).then(|| WakeSet::new(pending)) }
     }
 
     /// Polls those that may have got on, and gives the first output that `ends` it all.
@@ -182,16 +166,12 @@ impl<F: Future> Members<F> {
             return (0..self.members.len()).find_map(|index| self.poll_member(index, cx, ends));
         };
         let mut ended = None;
-        for _ in 0..wakes.set.woken() {
-            let Some(member) = wakes.set.pop() else { break };
-            let mut cx = Context::from_waker(&wakes.wakers[member.index()]);
-            ended = self.poll_member(member.index(), &mut cx, ends);
+        for index in wakes.take(cx.waker()) {
+            let mut cx = Context::from_waker(wakes.waker(index));
+            ended = self.poll_member(index, &mut cx, ends);
             if ended.is_some() {
                 break;
             }
-        }
-        if self.pending > 0 {
-            wakes.set.listen(cx.waker());
         }
         self.wakes = Some(wakes);
         ended
@@ -209,11 +189,7 @@ impl<F: Future> Members<F> {
         };
         // Each with a full budget: members that answered pending for want of one would be polled
         // again and again.
-        let mut polled = Poll::Pending;
-        let mut poll = || polled = future.as_mut().poll(cx);
-        if event_loop::with(|core| core.executor.with_fresh_budget(&mut poll)).is_none() {
-            poll();
-        }
+        let polled = event_loop::with_fresh_budget(|| future.as_mut().poll(cx));
         let Poll::Ready(output) = polled else {
             return None;
         };

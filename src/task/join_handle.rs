@@ -64,6 +64,11 @@ impl<T> JoinHandle<T> {
     /// the poll, or the destructor, is over. From other threads the loop is asked to do it. A task
     /// that has ended is left alone, and one that finishes in the poll that is running keeps
     /// its output.
+    ///
+    /// A green thread that has started has a stack, which only it can clear: for it
+    /// this is a request. It unwinds when the loop comes to it, at the place where it waits or at
+    /// its next wait, and if it catches that, at the one after. One that returns without another
+    /// wait has its output. [`abort_and_wait`](Self::abort_and_wait) waits until it is gone.
     #[doc(alias = "kill")]
     #[doc(alias = "cancel")]
     pub fn abort(&self) {
@@ -208,12 +213,7 @@ impl<T> JoinHandle<T> {
 
     /// Polls with a full budget, for who watches over the budget of many polls.
     pub(super) fn poll_freshly(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        let mut polled = Poll::Pending;
-        let mut poll = || polled = Pin::new(&mut *self).poll(cx);
-        if event_loop::with(|core| core.executor.with_fresh_budget(&mut poll)).is_none() {
-            poll();
-        }
-        polled
+        event_loop::with_fresh_budget(|| Pin::new(&mut *self).poll(cx))
     }
 
     /// Leaves a waker for the end of the task; `false` if it has ended, or is not on a loop that this
@@ -273,9 +273,16 @@ fn without_loop<T>(key: TaskKey<T>) -> Poll<Result<T, JoinError>> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if self.key.is_spent() {
-            return;
+        if !self.key.is_spent() {
+            self.detach();
         }
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// Says that nobody will ask for the output.
+    #[inline(never)]
+    fn detach(&self) {
         let key = self.key.untyped();
         let aborts = ABORTING.get().is_some_and(|(address, size)| {
             ptr::eq(address, ptr::from_ref(self).cast()) && size == size_of::<Self>()

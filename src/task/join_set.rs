@@ -14,7 +14,7 @@ use slab::Slab;
 
 use super::{
     AbortHandle, Builder, Id, JoinError, JoinHandle, spawn, spawn_blocking,
-    wake_set::{Listener, Member, WakeSet},
+    wake_set::{Listener, Member, WakeQueue},
 };
 use crate::event_loop;
 
@@ -46,7 +46,7 @@ use crate::event_loop;
 /// ```
 pub struct JoinSet<T> {
     entries: Slab<Entry<T>>,
-    wakes: WakeSet,
+    wakes: WakeQueue,
 }
 
 struct Entry<T> {
@@ -58,7 +58,7 @@ impl<T> JoinSet<T> {
     /// Makes a set without tasks.
     #[must_use]
     pub fn new() -> Self {
-        Self { entries: Slab::new(), wakes: WakeSet::new() }
+        Self { entries: Slab::new(), wakes: WakeQueue::new() }
     }
 
     /// Returns how many tasks are in the set: those whose outputs were not taken.

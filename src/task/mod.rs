@@ -29,6 +29,8 @@ mod wake_set;
 mod with_context;
 mod yield_now;
 
+#[cfg(feature = "green")]
+pub(crate) use self::wake_set::WakeSet;
 pub use self::{
     abort_handle::AbortHandle,
     as_completed::{AsCompleted, as_completed},

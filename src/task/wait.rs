@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     JoinError, JoinHandle,
-    wake_set::{Member, WakeSet},
+    wake_set::{Member, WakeQueue},
 };
 use crate::{
     event_loop,
@@ -82,7 +82,7 @@ pub struct WaitFor<'a, T> {
 
 /// What is known of the tasks.
 struct Watched {
-    wakes: WakeSet,
+    wakes: WakeQueue,
     members: Vec<Arc<Member>>,
     /// How many have not ended.
     left: usize,
@@ -121,7 +121,7 @@ impl<T> WaitFor<'_, T> {
 
     /// Starts to watch all tasks.
     fn watch(&mut self) -> Watched {
-        let wakes = WakeSet::new();
+        let wakes = WakeQueue::new();
         let members: Vec<_> = (0..self.handles.len()).map(|index| wakes.member(index)).collect();
         let mut watched = Watched { wakes, left: members.len(), members, found: false };
         for index in 0..self.handles.len() {
@@ -133,8 +133,7 @@ impl<T> WaitFor<'_, T> {
 
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(limit) = &mut self.limit else { return false };
-        let mut poll = || Pin::new(&mut *limit).poll(cx).is_ready();
-        event_loop::with(|core| core.executor.with_fresh_budget(&mut poll)).unwrap_or_else(poll)
+        event_loop::with_fresh_budget(|| Pin::new(&mut *limit).poll(cx).is_ready())
     }
 }
 

@@ -1,9 +1,10 @@
 //! Which of many futures were woken, so that only those are polled.
 //!
-//! One task polls a set of futures, each with a waker of its own. A wake puts the future's member in
-//! a queue and wakes the task; the task takes members from the queue, in the order of the wakes, and
-//! polls their futures. It knows neither the futures nor where they are kept: a member carries an index
-//! that means something to its owner.
+//! One task polls the futures, each with a waker of its own. A wake puts the future's member into a queue
+//! and wakes the task; the task takes members from the queue, in the order of the wakes, and polls their
+//! futures. It knows neither the futures nor where they are kept: a member carries an index that means
+//! something to its owner. A [`WakeSet`] is for a fixed number of futures, a [`WakeQueue`] for those that
+//! come and go.
 //!
 //! Invariant: a member stands in the queue once while its flag is set, and not at all otherwise.
 
@@ -16,9 +17,39 @@ use std::{
     task::{Wake, Waker},
 };
 
-/// The woken ones among a set of futures that one task polls.
+/// The woken ones among a fixed number of futures that one task polls.
+#[derive(Debug)]
+pub(crate) struct WakeSet {
+    queue: WakeQueue,
+    wakers: Vec<Waker>,
+}
+
+impl WakeSet {
+    /// A set of so many members, all of them to be polled at first.
+    pub(crate) fn new(len: usize) -> Self {
+        let queue = WakeQueue::new();
+        let wakers: Vec<_> = (0..len).map(|index| queue.member(index).waker()).collect();
+        wakers.iter().for_each(Waker::wake_by_ref);
+        Self { queue, wakers }
+    }
+
+    /// Takes the members that were woken since the last call; later ones wake `parent`.
+    pub(crate) fn take(&self, parent: &Waker) -> Vec<usize> {
+        let woken = (0..self.queue.woken()).map_while(|_| self.queue.pop());
+        let woken = woken.map(|member| member.index()).collect();
+        self.queue.listen(parent);
+        woken
+    }
+
+    /// The waker to poll a member with.
+    pub(crate) fn waker(&self, index: usize) -> &Waker {
+        &self.wakers[index]
+    }
+}
+
+/// The woken ones among the futures that one task polls, which come and go.
 #[derive(Debug, Default)]
-pub(super) struct WakeSet {
+pub(super) struct WakeQueue {
     shared: Arc<Shared>,
 }
 
@@ -31,24 +62,24 @@ struct Shared {
 struct State {
     /// The woken members, first come, first served.
     woken: VecDeque<Arc<Member>>,
-    /// The task that polls the set, if it has not been woken since it last looked.
+    /// The task that polls the futures, if it has not been woken since it last looked.
     parent: Option<Waker>,
-    /// The set is gone: whoever is woken now has nobody to tell.
+    /// The queue is gone: whoever is woken now has nobody to tell.
     closed: bool,
 }
 
-/// One future's place in a set; its waker.
+/// One future's place in a queue; its waker.
 #[derive(Debug)]
 pub(super) struct Member {
-    /// What the owner of the set knows the future by.
+    /// What the owner of the queue knows the future by.
     index: usize,
     /// In the queue. Set by a wake, cleared when taken from the queue, before the poll.
     is_woken: AtomicBool,
     shared: Arc<Shared>,
 }
 
-impl WakeSet {
-    /// A set without members.
+impl WakeQueue {
+    /// A queue without members.
     pub(super) fn new() -> Self {
         Self::default()
     }
@@ -75,7 +106,7 @@ impl WakeSet {
         self.shared.listen(parent);
     }
 
-    /// What hears of wakes without the set.
+    /// What hears of wakes without the queue.
     pub(super) fn listener(&self) -> Listener {
         Listener { shared: Arc::clone(&self.shared) }
     }
@@ -87,7 +118,7 @@ impl WakeSet {
     }
 }
 
-impl Drop for WakeSet {
+impl Drop for WakeQueue {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         // From here on no wake makes a cycle of the queue and its members.
@@ -98,14 +129,14 @@ impl Drop for WakeSet {
     }
 }
 
-/// Hears of the wakes of a set's members, for who cannot borrow the set for that.
+/// Hears of the wakes of members, for who cannot borrow what they are members of.
 #[derive(Debug)]
 pub(super) struct Listener {
     shared: Arc<Shared>,
 }
 
 impl Listener {
-    /// As [`WakeSet::listen`].
+    /// As [`WakeQueue::listen`].
     pub(super) fn listen(&self, parent: &Waker) {
         self.shared.listen(parent);
     }

@@ -169,7 +169,7 @@ impl Sleep {
         }
         let waker = waker.clone();
         let key = core.timers.borrow_mut().arm(deadline, waker);
-        self.timer = Some((core.id, key));
+        self.timer = Some((core.id(), key));
         Poll::Pending
     }
 }
@@ -183,7 +183,7 @@ impl Future for Sleep {
                 return Poll::Pending;
             }
             let polled = match self.timer {
-                Some((id, key)) if id == core.id => self.poll_armed(core, key, cx.waker()),
+                Some((id, key)) if id == core.id() => self.poll_armed(core, key, cx.waker()),
                 Some(_) => panic!("a Sleep was polled by another event loop than before"),
                 None => self.poll_first(core, cx.waker()),
             };
