@@ -47,6 +47,7 @@ pub mod net;
 mod overflow;
 mod permits;
 mod pool;
+pub mod process;
 mod scope;
 mod signal_stack;
 mod spawn_after;
