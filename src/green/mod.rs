@@ -49,6 +49,7 @@ pub mod net;
 mod overflow;
 mod permits;
 mod pool;
+pub mod process;
 mod run_under;
 mod scope;
 mod shield;
