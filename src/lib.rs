@@ -108,6 +108,9 @@ mod reactor;
 mod timers;
 
 #[cfg(not(greenloop_loom))]
+mod wait_queue;
+
+#[cfg(not(greenloop_loom))]
 pub mod event_loop;
 
 #[cfg(not(greenloop_loom))]
@@ -117,6 +120,9 @@ pub mod time;
 
 #[cfg(not(greenloop_loom))]
 pub mod task;
+
+#[cfg(not(greenloop_loom))]
+pub mod sync;
 
 #[cfg(not(greenloop_loom))]
 mod io;

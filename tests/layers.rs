@@ -11,10 +11,12 @@ use std::{
 /// name all earlier ones.
 const LAYERS: &[&[&str]] = &[
     &["executor", "reactor", "timers"],
+    &["wait_queue"],
     &["event_loop"],
     &["blocking"],
     &["time"],
     &["task"],
+    &["sync"],
     &["io"],
     &["net"],
     &["signal"],
