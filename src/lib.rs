@@ -57,7 +57,8 @@
 //! | wait for a time, or not longer | [`sleep`], [`timeout`], [`time::interval`] |
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
-//! | be told of Ctrl-C | [`signal::ctrl_c`] |
+//! | be told of Ctrl-C and other signals | [`signal::ctrl_c`], [`signal::signal`] |
+//! | run other programs | [`process`] |
 //! | write blocking-looking code | `green`: `run`, `spawn`, `Wait::wait`, `scope`, `Pool`, `net` |
 //! | switch stacks without a loop | `green::Coroutine` |
 //! | give each task a value of its own | [`task_local!`] |
@@ -130,6 +131,9 @@ mod io;
 pub mod net;
 #[cfg(not(greenloop_loom))]
 pub mod signal;
+
+#[cfg(not(greenloop_loom))]
+pub mod process;
 
 #[cfg(all(feature = "green", not(greenloop_loom)))]
 #[cfg_attr(docsrs, doc(cfg(feature = "green")))]

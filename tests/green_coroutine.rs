@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use green_support::{Drops, Log, OnDrop, in_own_process, panic_of, run, said, text_of};
+use green_support::{Drops, Log, OnDrop, panic_of, run, text_of};
 use greenloop::green::{self, Coroutine, Resumed, Values, Wait, Yielder};
 
 type Plain = Coroutine<(), (), ()>;
@@ -609,24 +609,4 @@ fn one_that_goes_on_inside_of_a_polled_future_cannot_wait_there() {
         let Resumed::Returned(text) = resumed else { panic!("it does not yield") };
         assert!(text.contains("use .await there"), "{text}");
     });
-}
-
-#[test]
-fn an_overflow_of_its_stack_ends_the_process_and_corrupts_nothing() {
-    #[inline(never)]
-    fn descend(depth: u64) -> u64 {
-        let page = [depth; 64];
-        let page = black_box(&page);
-        if black_box(depth) == u64::MAX { 0 } else { descend(depth + 1) + page[63] }
-    }
-
-    let name = "an_overflow_of_its_stack_ends_the_process_and_corrupts_nothing";
-    let output = in_own_process(name, || {
-        let mut coroutine = Coroutine::new(|_: Yielder<'_, (), ()>, ()| descend(0));
-        coroutine.resume(());
-        eprintln!("it went on");
-    });
-    let Some(output) = output else { return };
-    assert!(!output.status.success());
-    assert!(!said(&output).contains("it went on"));
 }

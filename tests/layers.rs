@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["io"],
     &["net"],
     &["signal"],
+    &["process"],
     &["green"],
 ];
 

@@ -239,9 +239,11 @@ impl Executor {
             // A green thread is aborting it, and waits in one of its destructors.
             return true;
         }
-        if self.closing.get() && !header.has(ASKS) {
-            // Spawned by a destructor while the loop ends.
-            self.cancel(task);
+        if self.closing.get() && (!header.has(ASKS) || cfg!(panic = "abort")) {
+            if !header.has(ASKS) {
+                // Spawned by a destructor while the loop ends.
+                self.cancel(task);
+            }
             return true;
         }
         self.polls.set(self.polls.get() + 1);

@@ -32,27 +32,34 @@
 //!   meets it again at the next wait. A destructor that runs meanwhile must not wait.
 //! - Stacks hold 240 KiB unless [`Builder::stack_size`] says otherwise; untouched pages cost nothing. An
 //!   overflow ends the process with a message that says which green thread it was.
-//! - It needs panics that unwind. With `panic = "abort"` everything works but aborts and time-outs, which
-//!   end the process.
+//! - It needs panics that unwind. With `panic = "abort"` everything works but what must unwind a stack: the
+//!   abort of a green thread that has begun, and the end of a [`timeout`]'s time, end the process with
+//!   a message; and green threads that have not come to their end when their loop does, and
+//!   coroutines that are dropped in the middle, are forgotten: their destructors do not run, and
+//!   their stacks are not used again.
 
 mod builder;
 mod coroutine;
 mod group;
+mod guards;
 mod join;
 pub mod net;
 mod overflow;
 mod permits;
 mod pool;
 mod scope;
+mod signal_stack;
 mod spawn_after;
 mod stack_memory;
 mod stacks;
 mod thread;
 mod timeout;
 mod wait;
+mod wait_stream;
 
 use std::time::Duration;
 
+use self::thread::Record;
 pub use self::{
     builder::Builder,
     coroutine::{Coroutine, Resumed, Values, Yielder},
@@ -63,6 +70,7 @@ pub use self::{
     spawn_after::spawn_after,
     timeout::timeout,
     wait::Wait,
+    wait_stream::{WaitIter, WaitStream},
 };
 pub use crate::task::{JoinHandle, Local};
 use crate::{event_loop, task, time};
@@ -154,5 +162,8 @@ pub fn sleep(duration: Duration) {
 #[doc(alias = "gevent.idle")]
 #[track_caller]
 pub fn yield_now() {
-    task::yield_now().wait();
+    if Record::with(wait::yield_in).is_none() {
+        // Which says what is wrong.
+        task::yield_now().wait();
+    }
 }

@@ -20,7 +20,7 @@ use super::{
     stacks,
     thread::{GreenThread, Record},
     timeout::Frame,
-    wait::{Interruptible, Wait, reason_to_end, wait_in},
+    wait::{Interruptible, Wait, reason_to_end, unwind, wait_in},
 };
 use crate::{
     event_loop,
@@ -92,7 +92,7 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    let polling = Record::with(|record| record.polling.get());
+    let polling = Record::with(Record::is_polling);
     assert!(polling.is_some(), "greenloop::green::scope works in green threads only");
     assert!(polling == Some(false), "green::scope would have to wait in a future that is polled");
     assert!(!thread::panicking(), "green::scope would have to wait while a panic unwinds");
@@ -110,7 +110,7 @@ where
     let result = match result {
         // The children were not let finish, so the caller must not go on as if they had.
         Ok(value) if cut_short => match Record::with(reason_to_end).flatten() {
-            Some(reason) => Err(reason),
+            Some(reason) => unwind(reason),
             None => Ok(value),
         },
         result => result,

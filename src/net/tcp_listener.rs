@@ -110,6 +110,23 @@ impl TcpListener {
         Accept { listener: self, ticket: None, pause: Pause::default() }
     }
 
+    /// Gives the next connection if there is one, with the address of the peer; on any thread.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is none. Errors of a connection are skipped as by
+    /// [`accept`](Self::accept); the lack of descriptors is an error.
+    pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            let accept = |listener: &mio::net::TcpListener| listener.accept().map(Done::Fully);
+            match self.source.try_operation(Direction::Read, accept) {
+                Ok((stream, peer)) => return Ok((TcpStream::from_mio(stream), peer)),
+                Err(error) if is_the_peers(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Gives the connections as a stream, which never ends. Errors as for
     /// [`accept`](Self::accept).
     pub fn incoming(&self) -> Incoming<'_> {

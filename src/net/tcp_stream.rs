@@ -299,6 +299,37 @@ impl TcpStream {
         self.source.try_operation(Direction::Write, |mut stream| write(&mut stream, buffer))
     }
 
+    /// Reads into several buffers what has arrived, on any thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read`](Self::try_read).
+    pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let asked = asked(buffers);
+        self.source.try_operation(Direction::Read, |mut stream| {
+            stream.read_vectored(buffers).map(|count| Done::bytes(count, asked))
+        })
+    }
+
+    /// Writes several buffers as far as the socket has room, on any thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_write`](Self::try_write).
+    pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.source
+            .try_operation(Direction::Write, |mut stream| write_vectored(&mut stream, buffers))
+    }
+
+    /// Reads what has arrived and leaves it for the next read, on any thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read`](Self::try_read).
+    pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source.try_operation(Direction::Read, |stream| stream.peek(buffer).map(Done::Fully))
+    }
+
     /// Ends one direction of the connection or both. Ending a connection that has ended is fine.
     ///
     /// # Errors

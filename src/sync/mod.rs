@@ -8,8 +8,16 @@
 //! | to | there is |
 //! |---|---|
 //! | have one at a time | [`Mutex`], and `green::ReentrantLock` |
+//! | have many who read, or one who writes | [`RwLock`] |
 //! | have so many at a time | [`Semaphore`], [`BoundedSemaphore`] |
 //! | tell that something has happened | [`Event`], [`Notify`] |
+//! | wait for a change of what is locked | [`Condition`] |
+//! | wait for each other | [`Barrier`] |
+//! | make something once | [`OnceCell`] |
+//! | send one value | [`oneshot`] |
+//! | send values to one receiver | [`mpsc`] |
+//! | send every value to every receiver | [`broadcast`] |
+//! | let others see the latest value | [`watch`] |
 //!
 //! # What they have in common
 //!
@@ -27,19 +35,35 @@
 //! executor. On a loop, each operation that can be done at once spends from the task's
 //! [budget](crate#how-it-behaves).
 
+mod barrier;
 mod bounded_semaphore;
+pub mod broadcast;
+mod condition;
 mod counted;
 mod event;
+pub mod mpsc;
 mod mutex;
 mod notify;
+mod once_cell;
+pub mod oneshot;
 mod permits;
+mod rw_lock;
 mod semaphore;
+mod until;
+pub mod watch;
 
 pub use self::{
+    barrier::{Barrier, BarrierWait, BarrierWaitResult, BrokenBarrier},
     bounded_semaphore::{BoundedSemaphore, ReleasedTooOften},
+    condition::Condition,
     event::{Event, EventWait},
     mutex::{Lock, Mutex, MutexGuard, OwnedMutexGuard, TryLockError},
     notify::{Notified, Notify, OwnedNotified},
+    once_cell::{OnceCell, SetError},
+    rw_lock::{
+        OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Read, RwLock, RwLockReadGuard,
+        RwLockWriteGuard, Write,
+    },
     semaphore::{
         Acquire, AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
     },

@@ -2,7 +2,7 @@
 //! One at a time.
 
 use std::{
-    cell::{Cell, UnsafeCell},
+    cell::UnsafeCell,
     fmt,
     ops::{Deref, DerefMut},
     panic::Location,
@@ -51,8 +51,6 @@ static WHAT: What = What::queue("Mutex");
 #[doc(alias = "Lock")]
 pub struct Mutex<T: ?Sized> {
     permits: Permits,
-    /// The task that has the lock, as far as it is known; of no meaning while nobody has.
-    holder: Cell<Who>,
     value: UnsafeCell<T>,
 }
 
@@ -61,11 +59,7 @@ impl<T> Mutex<T> {
     #[must_use]
     #[track_caller]
     pub const fn new(value: T) -> Self {
-        Self {
-            permits: Permits::new(1, &WHAT, Location::caller()),
-            holder: Cell::new(Who::NOBODY),
-            value: UnsafeCell::new(value),
-        }
+        Self { permits: Permits::new(1, &WHAT, Location::caller()), value: UnsafeCell::new(value) }
     }
 
     /// Takes the value out.
@@ -105,8 +99,8 @@ impl<T: ?Sized> Mutex<T> {
     /// ```
     #[inline]
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError> {
-        self.permits.try_take(1).map_err(|_| TryLockError(()))?;
-        self.holder.set(Who::NOBODY);
+        self.permits.try_take(1).map_err(|_| TryLockError::new())?;
+        self.permits.set_holder(Who::NOBODY);
         Ok(MutexGuard { mutex: self })
     }
 
@@ -204,19 +198,10 @@ impl<'a, T: ?Sized> Future for Lock<'a, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mutex = *this.mutex;
-        match this.take.poll(cx) {
-            Poll::Ready(_never_closed) => {
-                mutex.holder.set(Who::of(cx.waker()));
-                if mutex.permits.has_waiters() {
-                    mutex.permits.set_holder(mutex.holder.get());
-                }
-                Poll::Ready(MutexGuard { mutex })
-            }
-            Poll::Pending => {
-                mutex.permits.set_holder(mutex.holder.get());
-                Poll::Pending
-            }
-        }
+        this.take.poll(cx).map(|_never_closed| {
+            mutex.permits.set_holder(Who::of(cx.waker()));
+            MutexGuard { mutex }
+        })
     }
 }
 
@@ -330,6 +315,12 @@ impl<T: ?Sized + fmt::Display> fmt::Display for OwnedMutexGuard<T> {
 /// The error of a lock that is not free.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TryLockError(());
+
+impl TryLockError {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
 
 impl fmt::Display for TryLockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

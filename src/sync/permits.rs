@@ -9,7 +9,7 @@ use std::{
     cell::Cell,
     panic::Location,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use super::counted::poll_counted;
@@ -22,6 +22,8 @@ pub(super) const MOST: usize = (u32::MAX >> 3) as usize;
 pub(crate) struct Permits {
     available: Cell<usize>,
     closed: Cell<bool>,
+    /// Who has the only permit, as far as it is known; of no meaning while nobody has.
+    holder: Cell<Who>,
     waiting: WaitQueue,
 }
 
@@ -46,6 +48,7 @@ impl Permits {
         Self {
             available: Cell::new(available),
             closed: Cell::new(false),
+            holder: Cell::new(Who::NOBODY),
             waiting: WaitQueue::new(what, created),
         }
     }
@@ -59,11 +62,6 @@ impl Permits {
     /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
-    }
-
-    #[inline]
-    pub(crate) fn has_waiters(&self) -> bool {
-        !self.waiting.is_empty()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -114,7 +112,9 @@ impl Permits {
     }
 
     /// Notes who has the permit, for the report about who waits for whom.
+    #[inline]
     pub(crate) fn set_holder(&self, holder: Who) {
+        self.holder.set(holder);
         self.waiting.set_holder(holder);
     }
 
@@ -150,8 +150,9 @@ pin_project_lite::pin_project! {
 }
 
 impl Take<'_> {
+    /// Leaves the line, and passes on what was granted.
     #[cold]
-    fn give_up(self: Pin<&mut Self>) {
+    pub(crate) fn give_up(self: Pin<&mut Self>) {
         let this = self.project();
         match this.waiter.take() {
             State::Granted => this.permits.give(*this.number as usize),
@@ -176,6 +177,7 @@ impl Take<'_> {
                     Err(Refused::TooFew) => {}
                 }
                 this.permits.waiting.push(waiter, *this.number, Some(waker));
+                this.permits.waiting.set_holder(this.permits.holder.get());
                 State::Waiting
             }
             _ => waiter.poll(cx.waker()),

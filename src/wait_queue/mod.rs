@@ -112,23 +112,22 @@ impl WaitQueue {
         })
     }
 
-    /// Tells the first waiter, leaves it another number than it came with, and wakes it; `false` if
-    /// nobody waits.
-    pub(crate) fn tell_first(&self, number: u32) -> bool {
-        self.head().and_then(|head| head.line.first()).is_some_and(|first| {
-            first.set_number(number);
-            end(first, State::Told)
-        })
-    }
-
     /// Tells all who wait at this moment, and wakes them in their order.
     pub(crate) fn tell_all(&self) {
         if let Some(head) = self.head() {
-            told(&head.line, wake);
+            told(&head.line, wake, |waiter, _| waiter);
+        }
+    }
+
+    /// As `tell_all`, and leaves each waiter a number that is made of its place in line.
+    pub(crate) fn tell_all_with(&self, number: impl Fn(u32) -> u32) {
+        if let Some(head) = self.head() {
+            told(&head.line, wake, |_, place| number(place));
         }
     }
 
     /// Notes who has what is waited for, for the report about who waits for whom.
+    #[inline]
     pub(crate) fn set_holder(&self, holder: Who) {
         if let Some(head) = self.head() {
             head.holder.set(holder);

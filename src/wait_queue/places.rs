@@ -10,9 +10,10 @@
 
 use std::{
     cell::Cell,
+    future::poll_fn,
     panic::Location,
     ptr::{self, NonNull},
-    task::Waker,
+    task::{Poll, Waker},
 };
 
 thread_local! {
@@ -46,6 +47,11 @@ impl Who {
     #[inline]
     pub(crate) fn of(waker: &Waker) -> Self {
         Self(waker.data())
+    }
+
+    /// The task that awaits this.
+    pub(crate) async fn running() -> Self {
+        poll_fn(|cx| Poll::Ready(Self::of(cx.waker()))).await
     }
 
     /// The data of the waker of whoever it is.

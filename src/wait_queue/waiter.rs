@@ -262,8 +262,9 @@ impl Line {
     }
 }
 
-/// Empties a line: the waiters have been told before any of them is woken.
-pub(super) fn told(line: &Line, wake: impl Fn(Waker)) {
+/// Empties a line: the waiters have been told before any of them is woken. `number` makes what each is left
+/// of the number it came with and its place in line.
+pub(super) fn told(line: &Line, wake: impl Fn(Waker), number: impl Fn(u32, u32) -> u32) {
     if line.is_empty() {
         return;
     }
@@ -273,8 +274,11 @@ pub(super) fn told(line: &Line, wake: impl Fn(Waker)) {
     let called = &called.0;
     called.first.set(line.first.take());
     called.last.set(line.last.take());
+    let mut place = 0;
     called.each(|waiter| {
         waiter.state.set(State::Told);
+        waiter.number.set(number(waiter.number.get(), place));
+        place += 1;
         if let Some(links) = waiter.links() {
             links.line.set(NonNull::from(called));
         }

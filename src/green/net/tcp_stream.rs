@@ -4,12 +4,15 @@ use std::{
     fmt,
     io::{self, IoSlice, IoSliceMut, Read, Write},
     net::{Shutdown, SocketAddr},
-    os::fd::{AsFd, BorrowedFd},
-    sync::{Arc, Mutex, PoisonError},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use super::{ToSocketAddrs, wait_io::wait_io};
+use super::{
+    ToSocketAddrs,
+    wait_io::{Patience, do_io, wait_io},
+};
 use crate::{net, time};
 
 /// A TCP connection; as [`std::net::TcpStream`], for green threads.
@@ -20,6 +23,26 @@ use crate::{net, time};
 /// # Panics
 ///
 /// Whatever has to wait panics outside of a green thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// use greenloop::green::{self, net::{TcpListener, TcpStream}};
+///
+/// green::run(|| {
+///     let listener = TcpListener::bind("127.0.0.1:0")?;
+///     let mut client = TcpStream::connect(listener.local_addr()?)?;
+///     let (mut server, _) = listener.accept()?;
+///     client.write_all(b"hello")?;
+///     let mut buffer = [0; 5];
+///     server.read_exact(&mut buffer)?;
+///     assert_eq!(&buffer, b"hello");
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 #[derive(Clone)]
 pub struct TcpStream {
     shared: Arc<Shared>,
@@ -35,6 +58,7 @@ struct Shared {
 struct Limits {
     read: Option<Duration>,
     write: Option<Duration>,
+    nonblocking: bool,
 }
 
 impl TcpStream {
@@ -49,22 +73,24 @@ impl TcpStream {
     /// Outside of a green thread.
     #[track_caller]
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
-        wait_io(None, net::TcpStream::connect(address)).map(Self::from_async)
+        wait_io(net::TcpStream::connect(address)).map(Self::from_async)
     }
 
     /// Connects to an address, and waits at most for `limit`.
     ///
     /// # Errors
     ///
-    /// Of the kind `TimedOut` when the time is over; those of [`net::TcpStream::connect`].
+    /// Of the kind `TimedOut` when the time is over, and of the kind `InvalidInput` for a limit of
+    /// zero, as std has it; those of [`net::TcpStream::connect`].
     ///
     /// # Panics
     ///
     /// Outside of a green thread.
     #[track_caller]
     pub fn connect_timeout(address: &SocketAddr, limit: Duration) -> io::Result<Self> {
+        refuse_zero(Some(limit))?;
         let connect = time::timeout(limit, net::TcpStream::connect(*address));
-        wait_io(None, async { connect.await? }).map(Self::from_async)
+        wait_io(async { connect.await? }).map(Self::from_async)
     }
 
     /// Wraps a connection of async code.
@@ -77,6 +103,29 @@ impl TcpStream {
     #[must_use]
     pub fn as_async(&self) -> &net::TcpStream {
         &self.shared.stream
+    }
+
+    /// Takes over a connection of the standard library, and puts it into non-blocking mode. Its
+    /// time-outs are not taken over.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses that.
+    pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
+        net::TcpStream::from_std(stream).map(Self::from_async)
+    }
+
+    /// Gives the connection to the standard library; a duplicate if there are other clones. It
+    /// stays in non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`net::TcpStream::into_std`]; when there is no descriptor for a duplicate.
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        match Arc::try_unwrap(self.shared) {
+            Ok(shared) => shared.stream.into_std(),
+            Err(shared) => Ok(shared.stream.as_fd().try_clone_to_owned()?.into()),
+        }
     }
 
     /// Gives another handle to the same connection, with the same time-outs. It cannot fail, and is
@@ -96,7 +145,13 @@ impl TcpStream {
     /// Those of [`net::TcpStream::read`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        wait_io(self.limits().read, self.shared.stream.peek(buffer))
+        let stream = &self.shared.stream;
+        do_io(
+            self.read_patience(),
+            buffer,
+            |buffer| stream.try_peek(buffer),
+            async |buffer| stream.peek(buffer).await,
+        )
     }
 
     /// Ends one direction of the connection or both.
@@ -115,7 +170,7 @@ impl TcpStream {
     /// Of the kind `InvalidInput` for a limit of zero, as std has it.
     pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         refuse_zero(limit)?;
-        self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner).read = limit;
+        self.limits().read = limit;
         Ok(())
     }
 
@@ -126,7 +181,21 @@ impl TcpStream {
     /// Of the kind `InvalidInput` for a limit of zero, as std has it.
     pub fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         refuse_zero(limit)?;
-        self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner).write = limit;
+        self.limits().write = limit;
+        Ok(())
+    }
+
+    /// With `true`, reading and writing gives an error of the kind `WouldBlock` instead of waiting,
+    /// and so with the clones of this.
+    ///
+    /// The other tasks run before such an error comes, so that trying again and again works, if at the
+    /// price of a busy loop. The descriptor itself never blocks, whatever is set here.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.limits().nonblocking = nonblocking;
         Ok(())
     }
 
@@ -211,8 +280,18 @@ impl TcpStream {
         self.shared.stream.peer_addr()
     }
 
-    fn limits(&self) -> Limits {
-        *self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn limits(&self) -> MutexGuard<'_, Limits> {
+        self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_patience(&self) -> Patience {
+        let limits = *self.limits();
+        Patience::new(limits.read, limits.nonblocking)
+    }
+
+    fn write_patience(&self) -> Patience {
+        let limits = *self.limits();
+        Patience::new(limits.write, limits.nonblocking)
     }
 }
 
@@ -228,21 +307,45 @@ fn refuse_zero(limit: Option<Duration>) -> io::Result<()> {
 
 impl Read for &TcpStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        wait_io(self.limits().read, self.shared.stream.read(buffer))
+        let stream = &self.shared.stream;
+        do_io(
+            self.read_patience(),
+            buffer,
+            |buffer| stream.try_read(buffer),
+            async |buffer| stream.read(buffer).await,
+        )
     }
 
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        wait_io(self.limits().read, self.shared.stream.read_vectored(buffers))
+        let stream = &self.shared.stream;
+        do_io(
+            self.read_patience(),
+            buffers,
+            |buffers| stream.try_read_vectored(buffers),
+            async |buffers| stream.read_vectored(buffers).await,
+        )
     }
 }
 
 impl Write for &TcpStream {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        wait_io(self.limits().write, self.shared.stream.write(buffer))
+        let stream = &self.shared.stream;
+        do_io(
+            self.write_patience(),
+            buffer,
+            |buffer| stream.try_write(buffer),
+            async |buffer| stream.write(buffer).await,
+        )
     }
 
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        wait_io(self.limits().write, self.shared.stream.write_vectored(buffers))
+        let stream = &self.shared.stream;
+        do_io(
+            self.write_patience(),
+            buffers,
+            |buffers| stream.try_write_vectored(buffers),
+            async |buffers| stream.write_vectored(buffers).await,
+        )
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -277,6 +380,21 @@ impl Write for TcpStream {
 impl AsFd for TcpStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.shared.stream.as_fd()
+    }
+}
+
+impl AsRawFd for TcpStream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.shared.stream.as_raw_fd()
+    }
+}
+
+impl TryFrom<OwnedFd> for TcpStream {
+    type Error = io::Error;
+
+    /// Takes over a connected socket.
+    fn try_from(fd: OwnedFd) -> io::Result<Self> {
+        net::TcpStream::try_from(fd).map(Self::from_async)
     }
 }
 
