@@ -44,7 +44,6 @@ pub fn versions() -> Vec<Fact> {
         Fact::new("greenloop", env!("CARGO_PKG_VERSION")),
         Fact::new("compiler", compiler().unwrap_or("unknown".to_owned())),
         Fact::new("profile", profile),
-        Fact::new("async-channel", locked("async-channel").unwrap_or("unknown")),
         Fact::new("corosensei", locked("corosensei").unwrap_or("unknown")),
         Fact::new("mio", locked("mio").unwrap_or("unknown")),
     ]

@@ -36,7 +36,8 @@ pub fn draw(picture: &Picture, width: f64) -> Canvas {
     }
     let scale = if picture.scale == Scale::Log { ", logarithmic" } else { "" };
     let note = format!("{}{scale}", picture.measure);
-    let middle = ((left + right) / 2.0).clamp(0.0, width - width_of(&note) * 0.46);
+    let half = (width_of(&note) * 0.43).min(width / 2.0);
+    let middle = ((left + right) / 2.0).clamp(half, width - half);
     canvas.text([middle, bottom + 34.0], Anchor::Middle, "muted", &note);
 
     let mut y = 0.0;

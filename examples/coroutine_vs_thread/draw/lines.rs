@@ -62,8 +62,12 @@ pub fn draw(picture: &Picture, width: f64) -> Canvas {
         }
     }
     if let Some(x) = x {
-        let middle = ((left + right) / 2.0).clamp(0.0, width - width_of(&x.label) * 0.46);
-        canvas.text([middle, bottom + 37.0], Anchor::Middle, "muted", &x.label);
+        // Where there is little room, what stands in brackets is left out.
+        let fits = width_of(&x.label) * 0.85 < width;
+        let label = if fits { &x.label } else { x.label.split(" (").next().unwrap_or(&x.label) };
+        let half = (width_of(label) * 0.43).min(width / 2.0);
+        let middle = ((left + right) / 2.0).clamp(half, width - half);
+        canvas.text([middle, bottom + 37.0], Anchor::Middle, "muted", label);
     }
 
     for series in &picture.series {

@@ -187,7 +187,10 @@ pub fn section(run: &Run) -> Section {
                 }),
                 series: series(|model| {
                     let xs = 1..=cores;
-                    let point = |x: usize| Some(Point::of(Some(speed(model, x)?)).at(x as f64));
+                    let point = |x: usize| {
+                        let point = Point::of(Some(speed(model, x)?)).at(x as f64);
+                        Some(run.on_the_wall("cpu", point))
+                    };
                     xs.filter_map(point).collect()
                 }),
             },

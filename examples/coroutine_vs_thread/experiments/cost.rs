@@ -78,7 +78,7 @@ pub fn section(run: &Run) -> Section {
             "CPU time of the whole process, its work in the kernel included, on one processor, where \
              a thread that waits for another costs the least. Created in batches of {}. Coroutines take \
              turns by yielding to their loop; threads by unparking each other; processes by a byte in \
-             a pipe. The channels hold one message: async-channel, std's, and a pair of Unix sockets.",
+             a pipe. The channels hold one message: greenloop's, std's, and a pair of Unix sockets.",
             crate::one::BATCH
         ),
         pictures: vec![Picture {

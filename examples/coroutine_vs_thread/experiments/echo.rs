@@ -115,6 +115,8 @@ impl Pair {
 pub fn section(run: &Run) -> Section {
     let xs: Vec<f64> = run.scale.connections.iter().map(|&it| it as f64).collect();
     let most = xs.iter().copied().fold(1.0, f64::max);
+    // A page more or less says nothing about one connection.
+    let enough: Vec<f64> = xs.iter().copied().filter(|it| *it >= most.min(100.0)).collect();
     let axis =
         || Some(Axis { label: "connections".to_owned(), unit: Unit::Count, scale: Lengths::Log });
     let picture =
@@ -128,7 +130,16 @@ pub fn section(run: &Run) -> Section {
             scale,
             better,
             x: axis(),
-            series: run.lines(experiment(thinking), metric, &xs),
+            series: {
+                let xs = if metric == "memory" { &enough } else { &xs };
+                let mut series = run.lines(experiment(thinking), metric, xs);
+                if !matches!(metric, "memory" | "cpu_us") {
+                    for point in series.iter_mut().flat_map(|it| &mut it.points) {
+                        *point = run.on_the_wall("echo", std::mem::take(point));
+                    }
+                }
+                series
+            },
         };
     let parts = [("p50_us", "half of all"), ("p99_us", "99 of 100"), ("p999_us", "999 of 1,000")];
     let latencies = |id: &str, title: String, says: String, thinking| Picture {
@@ -144,7 +155,7 @@ pub fn section(run: &Run) -> Section {
         series: series(|model| {
             let point = |(metric, words): &(&str, &str)| {
                 let summary = run.summary(experiment(thinking), metric, model.name(), most);
-                Point::of(summary).group(*words)
+                run.on_the_wall("echo", Point::of(summary).group(*words))
             };
             parts.iter().map(point).collect()
         }),

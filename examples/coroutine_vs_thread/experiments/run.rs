@@ -146,6 +146,12 @@ impl Run {
         self.others.iter().all(|(name, part)| *name != experiment || *part < DISTURBED)
     }
 
+    /// A figure that was taken from the clock on the wall: noise, when others used the machine.
+    pub fn on_the_wall(&self, experiment: &str, point: Point) -> Point {
+        let noisy = point.noisy || point.y.is_some() && !self.is_alone(experiment);
+        Point { noisy, ..point }
+    }
+
     /// What an experiment could not measure.
     pub fn limits_of(&self, experiment: &str) -> Vec<String> {
         let same = |(it, _): &&(String, String)| it == experiment;
