@@ -52,6 +52,7 @@ mod semaphore;
 mod until;
 pub mod watch;
 
+pub(crate) use self::permits::Permits;
 pub use self::{
     barrier::{Barrier, BarrierWait, BarrierWaitResult, BrokenBarrier},
     bounded_semaphore::{BoundedSemaphore, ReleasedTooOften},

@@ -59,11 +59,6 @@ impl Permits {
         self.available.get()
     }
 
-    /// How many wait.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.get()
     }

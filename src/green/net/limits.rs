@@ -4,7 +4,13 @@
 
 use std::{
     io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
     time::Duration,
 };
 
@@ -13,6 +19,8 @@ use super::wait_io::{Patience, do_io};
 /// What the clones of a socket share.
 pub(super) struct Limited<S> {
     pub(super) socket: S,
+    /// Nobody has set a limit yet, so that there is no need to look.
+    unlimited: AtomicBool,
     limits: Mutex<Limits>,
 }
 
@@ -25,59 +33,56 @@ struct Limits {
 
 impl<S> Limited<S> {
     pub(super) fn new(socket: S) -> Self {
-        Self { socket, limits: Mutex::default() }
+        Self { socket, unlimited: AtomicBool::new(true), limits: Mutex::default() }
     }
 
     /// Does what reads, receives or accepts: at once with `now`, or waiting with `later`.
     #[track_caller]
-    pub(super) fn read<'a, A, T>(
+    pub(super) fn read<'a, A, T, F>(
         &'a self,
         argument: A,
         now: impl FnOnce(&'a S, A) -> io::Result<T>,
-        later: impl AsyncFnOnce(&'a S, A) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let Limits { read, nonblocking, .. } = *self.limits();
-        self.operate(Patience::new(read, nonblocking), argument, now, later)
+        later: impl FnOnce(&'a S, A) -> F,
+    ) -> io::Result<T>
+    where
+        F: Future<Output = io::Result<T>>,
+    {
+        let Limits { read, nonblocking, .. } = self.limits();
+        let socket = &self.socket;
+        let patience = Patience::new(read, nonblocking);
+        do_io(patience, argument, |a| now(socket, a), |a| later(socket, a))
     }
 
     /// Does what writes or sends: at once with `now`, or waiting with `later`.
     #[track_caller]
-    pub(super) fn write<'a, A, T>(
+    pub(super) fn write<'a, A, T, F>(
         &'a self,
         argument: A,
         now: impl FnOnce(&'a S, A) -> io::Result<T>,
-        later: impl AsyncFnOnce(&'a S, A) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let Limits { write, nonblocking, .. } = *self.limits();
-        self.operate(Patience::new(write, nonblocking), argument, now, later)
-    }
-
-    #[track_caller]
-    fn operate<'a, A, T>(
-        &'a self,
-        patience: Patience,
-        argument: A,
-        now: impl FnOnce(&'a S, A) -> io::Result<T>,
-        later: impl AsyncFnOnce(&'a S, A) -> io::Result<T>,
-    ) -> io::Result<T> {
+        later: impl FnOnce(&'a S, A) -> F,
+    ) -> io::Result<T>
+    where
+        F: Future<Output = io::Result<T>>,
+    {
+        let Limits { write, nonblocking, .. } = self.limits();
         let socket = &self.socket;
-        let later = async |argument| later(socket, argument).await;
-        do_io(patience, argument, |argument| now(socket, argument), later)
+        let patience = Patience::new(write, nonblocking);
+        do_io(patience, argument, |a| now(socket, a), |a| later(socket, a))
     }
 
     pub(super) fn set_nonblocking(&self, nonblocking: bool) {
-        self.limits().nonblocking = nonblocking;
+        self.set(|limits| limits.nonblocking = nonblocking);
     }
 
     pub(super) fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         limit.map_or(Ok(()), refuse_zero)?;
-        self.limits().read = limit;
+        self.set(|limits| limits.read = limit);
         Ok(())
     }
 
     pub(super) fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         limit.map_or(Ok(()), refuse_zero)?;
-        self.limits().write = limit;
+        self.set(|limits| limits.write = limit);
         Ok(())
     }
 
@@ -89,8 +94,16 @@ impl<S> Limited<S> {
         self.limits().write
     }
 
-    fn limits(&self) -> MutexGuard<'_, Limits> {
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn limits(&self) -> Limits {
+        if self.unlimited.load(Acquire) {
+            return Limits::default();
+        }
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, set: impl FnOnce(&mut Limits)) {
+        set(&mut self.limits.lock().unwrap_or_else(PoisonError::into_inner));
+        self.unlimited.store(false, Release);
     }
 }
 
