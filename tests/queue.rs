@@ -593,7 +593,7 @@ fn in_no_order_does_a_shutdown_leave_somebody_waiting() {
             assert!(!fates.contains(&Fate::Waiting), "somebody waits for nothing: {fates:?}");
             assert!(!immediate || swept.queue.is_empty());
         });
-    assert!(orders > 1_000, "{orders}");
+        assert!(orders > 1_000, "{orders}");
     }
 }
 

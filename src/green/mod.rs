@@ -47,6 +47,7 @@ pub mod net;
 mod overflow;
 mod permits;
 mod pool;
+mod reentrant_lock;
 mod scope;
 mod signal_stack;
 mod spawn_after;
@@ -66,6 +67,7 @@ pub use self::{
     group::Group,
     join::{Join, Joined, join_all},
     pool::{ImapUnordered, Pool, PoolFull},
+    reentrant_lock::{ReentrantLock, ReentrantLockGuard},
     scope::{Scope, ScopedJoinHandle, scope},
     spawn_after::spawn_after,
     timeout::timeout,
