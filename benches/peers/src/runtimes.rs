@@ -41,6 +41,15 @@ pub const ALL: &[Runtime] = &[
         echo: echo::greenloop::serve,
         micro: Some(micro::run::<peer::greenloop::Greenloop>),
     },
+    #[cfg(feature = "greenloop")]
+    Runtime {
+        name: "greenloop-green",
+        about: "its green threads; see ../peers_green for micro",
+        krate: Some("greenloop"),
+        io_uring: false,
+        echo: echo::greenloop_green::serve,
+        micro: None,
+    },
     Runtime {
         name: "tokio",
         about: "current thread, LocalRuntime",
@@ -88,6 +97,14 @@ pub const ALL: &[Runtime] = &[
         io_uring: true,
         echo: echo::glommio::serve,
         micro: Some(micro::run::<peer::glommio::Glommio>),
+    },
+    Runtime {
+        name: "may",
+        about: "coroutines, one worker; see ../peers_green for micro",
+        krate: Some("may"),
+        io_uring: false,
+        echo: echo::may::serve,
+        micro: None,
     },
 ];
 

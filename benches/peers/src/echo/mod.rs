@@ -7,9 +7,12 @@
 
 #[cfg(feature = "greenloop")]
 pub mod greenloop;
+#[cfg(feature = "greenloop")]
+pub mod greenloop_green;
 
 pub mod compio;
 pub mod glommio;
+pub mod may;
 pub mod monoio;
 pub mod raw;
 pub mod smol;
