@@ -9,11 +9,14 @@
 pub mod greenloop;
 
 pub mod compio;
+pub mod external;
 pub mod glommio;
 pub mod monoio;
 pub mod raw;
 pub mod smol;
+pub mod threads;
 pub mod tokio;
+pub mod tokio_multi;
 
 use crate::{cpu, runtimes};
 use std::io;
