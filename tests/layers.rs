@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["time"],
     &["task"],
     &["sync"],
+    &["queue"],
     &["io"],
     &["net"],
     &["signal"],

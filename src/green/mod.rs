@@ -50,6 +50,7 @@ mod overflow;
 mod permits;
 mod pool;
 pub mod process;
+mod reentrant_lock;
 mod run_under;
 mod scope;
 mod shield;
@@ -74,6 +75,7 @@ pub use self::{
     iter::{Iter, iter},
     join::{Join, Joined, join_all},
     pool::{ImapUnordered, Pool, PoolFull},
+    reentrant_lock::{ReentrantLock, ReentrantLockGuard},
     scope::{Scope, ScopedJoinHandle, scope},
     shield::shield,
     spawn_after::spawn_after,

@@ -52,7 +52,6 @@ mod semaphore;
 mod until;
 pub mod watch;
 
-pub(crate) use self::permits::Permits;
 pub use self::{
     barrier::{Barrier, BarrierWait, BarrierWaitResult, BrokenBarrier},
     bounded_semaphore::{BoundedSemaphore, ReleasedTooOften},
@@ -68,4 +67,8 @@ pub use self::{
     semaphore::{
         Acquire, AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
     },
+};
+pub(crate) use self::{
+    permits::{Permits, Refused, Take},
+    until::Until,
 };

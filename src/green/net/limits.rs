@@ -48,9 +48,13 @@ impl<S> Limited<S> {
         F: Future<Output = io::Result<T>>,
     {
         let Limits { read, nonblocking, .. } = self.limits();
-        let socket = &self.socket;
-        let patience = Patience::new(read, nonblocking);
-        do_io(patience, argument, |a| now(socket, a), |a| later(socket, a))
+        let (patience, socket) = (Patience::new(read, nonblocking), &self.socket);
+        do_io(
+            patience,
+            argument,
+            |argument| now(socket, argument),
+            |argument| later(socket, argument),
+        )
     }
 
     /// Does what writes or sends: at once with `now`, or waiting with `later`.
@@ -65,9 +69,13 @@ impl<S> Limited<S> {
         F: Future<Output = io::Result<T>>,
     {
         let Limits { write, nonblocking, .. } = self.limits();
-        let socket = &self.socket;
-        let patience = Patience::new(write, nonblocking);
-        do_io(patience, argument, |a| now(socket, a), |a| later(socket, a))
+        let (patience, socket) = (Patience::new(write, nonblocking), &self.socket);
+        do_io(
+            patience,
+            argument,
+            |argument| now(socket, argument),
+            |argument| later(socket, argument),
+        )
     }
 
     pub(super) fn set_nonblocking(&self, nonblocking: bool) {
@@ -94,6 +102,7 @@ impl<S> Limited<S> {
         self.limits().write
     }
 
+    #[inline]
     fn limits(&self) -> Limits {
         if self.unlimited.load(Acquire) {
             return Limits::default();
