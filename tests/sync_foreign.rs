@@ -17,7 +17,9 @@ use styles::both_styles;
 const MESSAGES: u32 = 1000;
 
 /// Runs a future on a loop of its own, on a thread of its own.
-fn elsewhere<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F + Send + 'static) -> JoinHandle<()> {
+fn elsewhere<F: Future<Output = ()> + 'static>(
+    make: impl FnOnce() -> F + Send + 'static,
+) -> JoinHandle<()> {
     thread::spawn(move || styles::run(make()))
 }
 

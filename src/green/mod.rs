@@ -42,17 +42,24 @@ mod builder;
 mod coroutine;
 mod group;
 mod guards;
+mod iter;
 mod join;
+mod limit;
 pub mod net;
 mod overflow;
 mod permits;
 mod pool;
+pub mod process;
 mod reentrant_lock;
+mod run_under;
 mod scope;
+mod shield;
 mod signal_stack;
 mod spawn_after;
+mod spawn_into;
 mod stack_memory;
 mod stacks;
+mod task_group;
 mod thread;
 mod timeout;
 mod wait;
@@ -65,10 +72,12 @@ pub use self::{
     builder::Builder,
     coroutine::{Coroutine, Resumed, Values, Yielder},
     group::Group,
+    iter::{Iter, iter},
     join::{Join, Joined, join_all},
     pool::{ImapUnordered, Pool, PoolFull},
     reentrant_lock::{ReentrantLock, ReentrantLockGuard},
     scope::{Scope, ScopedJoinHandle, scope},
+    shield::shield,
     spawn_after::spawn_after,
     timeout::timeout,
     wait::Wait,

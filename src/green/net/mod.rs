@@ -19,4 +19,5 @@ pub use std::net::{
     AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,
 };
 
+pub(super) use self::wait_io::wait_io;
 pub use crate::net::ToSocketAddrs;

@@ -79,9 +79,9 @@ impl TcpListener {
     #[track_caller]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let patience = Patience::new(None, self.shared.nonblocking.load(Relaxed));
-        let accept = async |listener: &net::TcpListener| listener.accept().await;
+        let listener = &self.shared.listener;
         let (stream, peer) =
-            do_io(patience, &self.shared.listener, net::TcpListener::try_accept, accept)?;
+            do_io(patience, (), |()| listener.try_accept(), |()| listener.accept())?;
         Ok((TcpStream::from_async(stream), peer))
     }
 

@@ -5,7 +5,13 @@ use std::{
     io::{self, IoSlice, IoSliceMut, Read, Write},
     net::{Shutdown, SocketAddr},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
     time::Duration,
 };
 
@@ -51,6 +57,8 @@ pub struct TcpStream {
 /// What the clones of a stream share, as duplicates of a descriptor do.
 struct Shared {
     stream: net::TcpStream,
+    /// Nobody has set a limit yet, so that there is no need to look.
+    unlimited: AtomicBool,
     limits: Mutex<Limits>,
 }
 
@@ -96,7 +104,8 @@ impl TcpStream {
     /// Wraps a connection of async code.
     #[must_use]
     pub fn from_async(stream: net::TcpStream) -> Self {
-        Self { shared: Arc::new(Shared { stream, limits: Mutex::default() }) }
+        let unlimited = AtomicBool::new(true);
+        Self { shared: Arc::new(Shared { stream, unlimited, limits: Mutex::default() }) }
     }
 
     /// Returns the connection for async code.
@@ -150,7 +159,7 @@ impl TcpStream {
             self.read_patience(),
             buffer,
             |buffer| stream.try_peek(buffer),
-            async |buffer| stream.peek(buffer).await,
+            |buffer| stream.peek(buffer),
         )
     }
 
@@ -170,7 +179,7 @@ impl TcpStream {
     /// Of the kind `InvalidInput` for a limit of zero, as std has it.
     pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         refuse_zero(limit)?;
-        self.limits().read = limit;
+        self.set_limits(|limits| limits.read = limit);
         Ok(())
     }
 
@@ -181,7 +190,7 @@ impl TcpStream {
     /// Of the kind `InvalidInput` for a limit of zero, as std has it.
     pub fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         refuse_zero(limit)?;
-        self.limits().write = limit;
+        self.set_limits(|limits| limits.write = limit);
         Ok(())
     }
 
@@ -195,7 +204,7 @@ impl TcpStream {
     ///
     /// None.
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.limits().nonblocking = nonblocking;
+        self.set_limits(|limits| limits.nonblocking = nonblocking);
         Ok(())
     }
 
@@ -280,17 +289,25 @@ impl TcpStream {
         self.shared.stream.peer_addr()
     }
 
-    fn limits(&self) -> MutexGuard<'_, Limits> {
-        self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn limits(&self) -> Limits {
+        if self.shared.unlimited.load(Acquire) {
+            return Limits::default();
+        }
+        *self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_limits(&self, set: impl FnOnce(&mut Limits)) {
+        set(&mut self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner));
+        self.shared.unlimited.store(false, Release);
     }
 
     fn read_patience(&self) -> Patience {
-        let limits = *self.limits();
+        let limits = self.limits();
         Patience::new(limits.read, limits.nonblocking)
     }
 
     fn write_patience(&self) -> Patience {
-        let limits = *self.limits();
+        let limits = self.limits();
         Patience::new(limits.write, limits.nonblocking)
     }
 }
@@ -312,7 +329,7 @@ impl Read for &TcpStream {
             self.read_patience(),
             buffer,
             |buffer| stream.try_read(buffer),
-            async |buffer| stream.read(buffer).await,
+            |buffer| stream.read(buffer),
         )
     }
 
@@ -322,7 +339,7 @@ impl Read for &TcpStream {
             self.read_patience(),
             buffers,
             |buffers| stream.try_read_vectored(buffers),
-            async |buffers| stream.read_vectored(buffers).await,
+            |buffers| stream.read_vectored(buffers),
         )
     }
 }
@@ -334,7 +351,7 @@ impl Write for &TcpStream {
             self.write_patience(),
             buffer,
             |buffer| stream.try_write(buffer),
-            async |buffer| stream.write(buffer).await,
+            |buffer| stream.write(buffer),
         )
     }
 
@@ -344,7 +361,7 @@ impl Write for &TcpStream {
             self.write_patience(),
             buffers,
             |buffers| stream.try_write_vectored(buffers),
-            async |buffers| stream.write_vectored(buffers).await,
+            |buffers| stream.write_vectored(buffers),
         )
     }
 
