@@ -110,6 +110,8 @@ mod timers;
 
 #[cfg(not(greenloop_loom))]
 mod wait_queue;
+#[cfg(not(greenloop_loom))]
+mod wake_set;
 
 #[cfg(not(greenloop_loom))]
 pub mod event_loop;
@@ -144,7 +146,7 @@ pub mod green;
 
 #[cfg(not(greenloop_loom))]
 pub use self::{
-    event_loop::{EventLoop, Handle, run, statistics},
+    event_loop::{EventLoop, Handle, run, statistics, try_run},
     task::{join_all, spawn, spawn_blocking, yield_now},
     time::{sleep, timeout},
 };
