@@ -1,35 +1,34 @@
-//! A pool of threads for what blocks: closures of `spawn_blocking`, and the lookup of names.
+//! Threads for what blocks: closures of `spawn_blocking`, and the look-up of names.
 //!
-//! One pool serves the process, whatever the number of loops. A thread is started when a closure
-//! finds none idle, up to `MAX_THREADS`; beyond that closures wait in line. An idle thread ends
-//! after `KEEP_ALIVE`. Nobody ever waits for a thread: a closure that never returns keeps its own
-//! thread and no loop.
-//!
-//! A forked child has none of its parent's threads, and makes a pool of its own.
+//! Each of the two has its own, whatever the number of loops: names that nobody answers for must not
+//! take the threads from the closures, nor the other way round. A `ThreadPool` has its own, too.
+
+mod threads;
 
 use std::{
-    collections::VecDeque,
+    borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
-    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll, Waker},
-    thread,
     time::Duration,
 };
 
-use crate::{
-    event_loop::process_generation,
-    executor::{contain, wake},
-};
+pub(crate) use self::threads::{Refused, Settings, Threads};
+use crate::executor::wake;
 
-/// How many threads there are at most; tokio's figure.
-const MAX_THREADS: usize = 512;
+/// How many threads for closures there are at most; tokio's figure.
+const MAX_CLOSURES: usize = 512;
+
+/// How many threads for names there are at most. A name for which no server answers takes one for
+/// half a minute.
+const MAX_NAMES: usize = 64;
 
 /// How long a thread without work stays; tokio's figure.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// Runs a closure on a thread of the pool; it is in line when this returns. The future works on any
-/// runtime; dropping it takes back a closure that has not started.
+/// Runs a closure on a thread; it is in line when this returns. The future works on any runtime;
+/// dropping it takes back a closure that has not started.
 ///
 /// The future panics with the panic of the closure, or when no thread can be started at all.
 pub(crate) fn run<F, T>(closure: F) -> impl Future<Output = T>
@@ -37,13 +36,37 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    static THREADS: OnceLock<Arc<Threads>> = OnceLock::new();
+    run_on(THREADS.get_or_init(|| threads("greenloop-blocking", MAX_CLOSURES)), closure)
+}
+
+/// As `run`, on a thread for the look-up of names.
+pub(crate) fn look_up<F, T>(closure: F) -> impl Future<Output = T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    static THREADS: OnceLock<Arc<Threads>> = OnceLock::new();
+    run_on(THREADS.get_or_init(|| threads("greenloop-names", MAX_NAMES)), closure)
+}
+
+fn threads(name: &'static str, limit: usize) -> Arc<Threads> {
+    let name = Cow::Borrowed(name);
+    Threads::new(Settings { name, numbered: false, limit, keep_alive: KEEP_ALIVE })
+}
+
+fn run_on<F, T>(threads: &Arc<Threads>, closure: F) -> impl Future<Output = T> + use<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
     let shared = Arc::new(Shared { state: Mutex::new(Outcome { result: None, waiter: None }) });
-    let started = Pool::current().submit(Box::new({
+    let started = threads.current().submit(Box::new({
         let finish = Finish(Some(Arc::clone(&shared)));
         move || finish.with(closure)
     }));
     async move {
-        if let Err(error) = started {
+        if let Err(Refused::NoThread(error)) = started {
             panic!("no thread can be started for blocking work: {error}");
         }
         match (Waiting { shared }).await {
@@ -129,99 +152,72 @@ impl<T> Future for Waiting<T> {
     }
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::{pin::pin, sync::Barrier, task::Wake, thread};
 
-struct Pool {
-    /// Of the process that made it; see `event_loop/fork.rs`.
-    generation: u32,
-    state: Mutex<State>,
-    work: Condvar,
-    /// That of a forked child.
-    next: OnceLock<Box<Pool>>,
-}
+    use super::*;
 
-#[derive(Default)]
-struct State {
-    jobs: VecDeque<Job>,
-    threads: usize,
-    idle: usize,
-}
-
-impl Pool {
-    /// The pool of this process. Made at the first call, and again in a forked child, which finds
-    /// its parent's at the front of the chain and its own at the end.
-    fn current() -> &'static Self {
-        static FIRST: OnceLock<Pool> = OnceLock::new();
-        let generation = process_generation().unwrap_or_default();
-        let new = || Self {
-            generation,
-            state: Mutex::default(),
-            work: Condvar::new(),
-            next: OnceLock::new(),
-        };
-        let mut pool = FIRST.get_or_init(new);
-        while pool.generation != generation {
-            pool = pool.next.get_or_init(|| Box::new(new()));
-        }
-        pool
+    /// Keeps all threads for names busy, until it is dropped. There is one at a time.
+    pub(crate) struct BusyNames {
+        looking_up: Vec<Pin<Box<dyn Future<Output = ()>>>>,
+        end: Arc<Barrier>,
+        _only: MutexGuard<'static, ()>,
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    impl BusyNames {
+        pub(crate) fn new() -> Self {
+            static ONLY: Mutex<()> = Mutex::new(());
+            let only = ONLY.lock().unwrap_or_else(PoisonError::into_inner);
+            let begun = Arc::new(Barrier::new(MAX_NAMES + 1));
+            let end = Arc::new(Barrier::new(MAX_NAMES + 1));
+            let look = |_| -> Pin<Box<dyn Future<Output = ()>>> {
+                let (begun, end) = (Arc::clone(&begun), Arc::clone(&end));
+                Box::pin(look_up(move || {
+                    begun.wait();
+                    end.wait();
+                }))
+            };
+            let looking_up = (0..MAX_NAMES).map(look).collect();
+            begun.wait();
+            Self { looking_up, end, _only: only }
+        }
     }
 
-    fn submit(&'static self, job: Job) -> std::io::Result<()> {
-        let mut state = self.lock();
-        state.jobs.push_back(job);
-        if state.idle >= state.jobs.len() {
-            drop(state);
-            self.work.notify_one();
-            return Ok(());
+    impl Drop for BusyNames {
+        fn drop(&mut self) {
+            self.end.wait();
+            self.looking_up.drain(..).for_each(block_on);
         }
-        if state.threads >= MAX_THREADS {
-            return Ok(()); // A thread will come to it.
-        }
-        state.threads += 1;
-        drop(state);
-        let started =
-            thread::Builder::new().name("greenloop-blocking".to_owned()).spawn(move || self.work());
-        match started {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let mut state = self.lock();
-                state.threads -= 1;
-                if state.threads > 0 {
-                    return Ok(());
-                }
-                let refused = std::mem::take(&mut state.jobs);
-                drop(state);
-                drop(refused);
-                Err(error)
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        struct Unpark(thread::Thread);
+
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
             }
         }
-    }
 
-    /// The life of a thread.
-    fn work(&self) {
-        let mut state = self.lock();
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut future = pin!(future);
         loop {
-            while let Some(job) = state.jobs.pop_front() {
-                drop(state);
-                // A closure's panic is caught inside; this one would be a destructor's.
-                contain(job);
-                state = self.lock();
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return output;
             }
-            state.idle += 1;
-            let (woken, timeout) = self
-                .work
-                .wait_timeout_while(state, KEEP_ALIVE, |state| state.jobs.is_empty())
-                .unwrap_or_else(PoisonError::into_inner);
-            state = woken;
-            state.idle -= 1;
-            if timeout.timed_out() && state.jobs.is_empty() {
-                state.threads -= 1;
-                return;
-            }
+            thread::park();
         }
+    }
+
+    #[test]
+    fn names_that_nobody_answers_for_take_no_threads_from_closures() {
+        let busy = BusyNames::new();
+        let mut in_line = Box::pin(look_up(|| "name"));
+        assert_eq!(block_on(run(|| "closure")), "closure");
+        let waker = Waker::noop();
+        assert!(in_line.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+        drop(busy);
+        assert_eq!(block_on(in_line), "name");
     }
 }
