@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["wait_queue"],
     &["event_loop"],
     &["blocking"],
+    &["thread_pool"],
     &["time"],
     &["task"],
     &["sync"],
