@@ -681,6 +681,35 @@ fn a_forked_child_has_the_pool_without_its_jobs_and_threads() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_pool_that_can_start_no_thread_says_so() {
+    own_process::run("a_pool_that_can_start_no_thread_says_so", || {
+        let pool = ThreadPool::new(2);
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+        let size: u64 = size.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        // Enough for all but the stack of a thread.
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: `limit` is alive during the call, which only writes to it.
+        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) }, 0);
+        let scarce = libc::rlimit { rlim_cur: (size + 1024) * 1024, ..limit };
+        // SAFETY: the limit is alive during the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &scarce) }, 0);
+
+        let error = pool.submit(|| ()).join().unwrap_err();
+        let mapped = block_on(pool.map([1], |n| n).collect::<Vec<_>>());
+        let (threads, waiting) = (pool.thread_count(), pool.waiting_count());
+
+        // SAFETY: the limit is alive during the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+        assert!(error.to_string().contains("no thread can be started for the pool"), "{error}");
+        assert!(mapped[0].is_err());
+        assert_eq!((threads, waiting), (0, 0));
+        assert_eq!(pool.submit(|| 7).join().unwrap(), 7);
+    });
+}
+
+#[test]
 fn a_poll_without_a_loop_needs_none() {
     let pool = ThreadPool::new(1);
     let gate = occupy(&pool, 1);
