@@ -58,6 +58,7 @@
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
 //! | be told of Ctrl-C and other signals | [`signal::ctrl_c`], [`signal::signal`] |
+//! | have threads of one's own for jobs | [`thread_pool`] |
 //! | run other programs | [`process`] |
 //! | write blocking-looking code | `green`: `run`, `spawn`, `Wait::wait`, `scope`, `Pool`, `net` |
 //! | switch stacks without a loop | `green::Coroutine` |
@@ -118,6 +119,8 @@ pub mod event_loop;
 
 #[cfg(not(greenloop_loom))]
 mod blocking;
+#[cfg(not(greenloop_loom))]
+pub mod thread_pool;
 #[cfg(not(greenloop_loom))]
 pub mod time;
 

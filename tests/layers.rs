@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["wait_queue", "wake_set"],
     &["event_loop"],
     &["blocking"],
+    &["thread_pool"],
     &["time"],
     &["task"],
     &["sync"],

@@ -28,6 +28,7 @@ pub use self::{
     statistics::Statistics,
 };
 pub(crate) use self::{
+    builder::report_to_stderr,
     core::Core,
     current::{is_running, with, with_loop},
     fork::generation as process_generation,
