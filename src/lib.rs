@@ -57,6 +57,7 @@
 //! | wait for a time, or not longer | [`sleep`], [`timeout`], [`time::interval`] |
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
+//! | read lines, copy streams | [`io`] |
 //! | be told of Ctrl-C and other signals | [`signal::ctrl_c`], [`signal::signal`] |
 //! | have threads of one's own for jobs | [`thread_pool`] |
 //! | run other programs | [`process`] |
@@ -134,7 +135,7 @@ pub mod sync;
 pub mod queue;
 
 #[cfg(not(greenloop_loom))]
-mod io;
+pub mod io;
 #[cfg(not(greenloop_loom))]
 pub mod net;
 #[cfg(not(greenloop_loom))]
