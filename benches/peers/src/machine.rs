@@ -59,6 +59,12 @@ pub fn facts(runtimes: &[&Runtime]) -> [Vec<(String, String)>; 2] {
     (machine, [compiler].into_iter().chain(runtimes.iter().map(version)).collect()).into()
 }
 
+/// How many wanted to run at a time, in the last minute.
+pub fn load() -> Option<f64> {
+    let load = fs::read_to_string("/proc/loadavg").ok()?;
+    load.split_whitespace().next()?.parse().ok()
+}
+
 /// The part of all processor time that the hypervisor has given to other machines.
 pub struct Steal {
     total: f64,
