@@ -2,7 +2,6 @@
 //! places.
 
 mod green_support;
-mod support;
 
 use std::{
     cell::Cell,
@@ -12,12 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use green_support::{Drops, Gate, park, run};
+use green_support::{Drops, Gate, Wakes, park, run};
 use greenloop::{
     event_loop,
     green::{self, Join, Wait, join_all},
 };
-use support::Wakes;
 
 const SHORT: Duration = Duration::from_millis(2);
 const LONG: Duration = Duration::from_secs(3600);
