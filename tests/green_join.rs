@@ -285,3 +285,31 @@ fn a_handle_cannot_be_in_a_list_twice() {
     // Ambiguous, and so no program, if the handle were `Clone`.
     <green::JoinHandle<()> as NotClone<_>>::is_clone();
 }
+
+#[test]
+fn of_two_that_fail_the_first_in_time_is_told() {
+    run(|| {
+        let gates = [Gate::new(), Gate::new()];
+        let fails = |place: usize| {
+            let gate = gates[place].clone();
+            green::spawn(move || {
+                gate.wait();
+                panic!("{place}");
+            })
+        };
+        let handles: [green::JoinHandle<()>; 2] = [fails(0), fails(1)];
+        green::yield_now();
+        gates[1].open();
+        let opener = green::spawn({
+            let gate = gates[0].clone();
+            move || {
+                green::yield_now();
+                green::yield_now();
+                gate.open();
+            }
+        });
+        let error = greenloop::task::try_join_all(handles).wait().unwrap_err();
+        assert!(error.to_string().ends_with("panicked: 1"), "{error}");
+        opener.wait().unwrap();
+    });
+}
