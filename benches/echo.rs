@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use greenloop::{
     EventLoop,
     net::{TcpListener, TcpStream},
@@ -24,11 +24,10 @@ use greenloop::{
 
 fn main() {
     machine::print();
-    benches();
-    Criterion::default().configure_from_args().final_summary();
+    let mut criterion = Criterion::default().configure_from_args();
+    round_trips(&mut criterion);
+    criterion.final_summary();
 }
-
-criterion_group!(benches, round_trips);
 
 fn round_trips(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("echo");

@@ -17,7 +17,7 @@ use std::{
 };
 
 use corosensei::CoroutineResult;
-use criterion::{Bencher, BenchmarkId, Criterion, criterion_group};
+use criterion::{Bencher, BenchmarkId, Criterion};
 use greenloop::{
     EventLoop,
     green::{self, Coroutine, Resumed, Wait},
@@ -25,11 +25,13 @@ use greenloop::{
 
 fn main() {
     machine::print();
-    benches();
-    Criterion::default().configure_from_args().final_summary();
+    let mut criterion = Criterion::default().configure_from_args();
+    spawn_and_join(&mut criterion);
+    yields(&mut criterion);
+    wait_for_what_is_ready(&mut criterion);
+    switch(&mut criterion);
+    criterion.final_summary();
 }
-
-criterion_group!(benches, spawn_and_join, yields, wait_for_what_is_ready, switch);
 
 /// So many green threads are alive at the same time.
 const BATCH: u64 = 1000;

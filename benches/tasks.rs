@@ -23,16 +23,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use criterion::{Bencher, BenchmarkId, Criterion, criterion_group};
+use criterion::{Bencher, BenchmarkId, Criterion};
 use greenloop::{EventLoop, join_all, spawn, yield_now};
 
 fn main() {
     machine::print();
-    benches();
-    Criterion::default().configure_from_args().final_summary();
+    let mut criterion = Criterion::default().configure_from_args();
+    spawn_and_join(&mut criterion);
+    yields(&mut criterion);
+    ping_pong(&mut criterion);
+    foreign_wake(&mut criterion);
+    criterion.final_summary();
 }
-
-criterion_group!(benches, spawn_and_join, yields, ping_pong, foreign_wake);
 
 /// So many tasks are alive at the same time.
 const BATCH: u64 = 1000;

@@ -15,16 +15,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use criterion::{Bencher, BenchmarkId, Criterion, criterion_group};
+use criterion::{Bencher, BenchmarkId, Criterion};
 use greenloop::{EventLoop, sleep};
 
 fn main() {
     machine::print();
-    benches();
-    Criterion::default().configure_from_args().final_summary();
+    let mut criterion = Criterion::default().configure_from_args();
+    create_poll_drop(&mut criterion);
+    put_off(&mut criterion);
+    criterion.final_summary();
 }
-
-criterion_group!(benches, create_poll_drop, put_off);
 
 const LONG: Duration = Duration::from_secs(60);
 

@@ -18,7 +18,7 @@ use std::{
 };
 
 use crate::{
-    event_loop::process_generation,
+    event_loop::{process_generation, set_idle_threads},
     executor::{contain, wake},
 };
 
@@ -152,6 +152,7 @@ impl Pool {
     /// its parent's at the front of the chain and its own at the end.
     fn current() -> &'static Self {
         static FIRST: OnceLock<Pool> = OnceLock::new();
+        set_idle_threads(|| Self::current().lock().idle);
         let generation = process_generation().unwrap_or_default();
         let new = || Self {
             generation,

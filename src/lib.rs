@@ -57,7 +57,8 @@
 //! | wait for a time, or not longer | [`sleep`], [`timeout`], [`time::interval`] |
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
-//! | be told of Ctrl-C | [`signal::ctrl_c`] |
+//! | be told of Ctrl-C and other signals | [`signal::ctrl_c`], [`signal::signal`] |
+//! | run other programs | [`process`] |
 //! | write blocking-looking code | `green`: `run`, `spawn`, `Wait::wait`, `scope`, `Pool`, `net` |
 //! | switch stacks without a loop | `green::Coroutine` |
 //! | give each task a value of its own | [`task_local!`] |
@@ -108,6 +109,11 @@ mod reactor;
 mod timers;
 
 #[cfg(not(greenloop_loom))]
+mod wait_queue;
+#[cfg(not(greenloop_loom))]
+mod wake_set;
+
+#[cfg(not(greenloop_loom))]
 pub mod event_loop;
 
 #[cfg(not(greenloop_loom))]
@@ -119,11 +125,20 @@ pub mod time;
 pub mod task;
 
 #[cfg(not(greenloop_loom))]
+pub mod sync;
+
+#[cfg(not(greenloop_loom))]
+pub mod queue;
+
+#[cfg(not(greenloop_loom))]
 mod io;
 #[cfg(not(greenloop_loom))]
 pub mod net;
 #[cfg(not(greenloop_loom))]
 pub mod signal;
+
+#[cfg(not(greenloop_loom))]
+pub mod process;
 
 #[cfg(all(feature = "green", not(greenloop_loom)))]
 #[cfg_attr(docsrs, doc(cfg(feature = "green")))]
@@ -131,7 +146,7 @@ pub mod green;
 
 #[cfg(not(greenloop_loom))]
 pub use self::{
-    event_loop::{EventLoop, Handle, run, statistics},
+    event_loop::{EventLoop, Handle, run, statistics, try_run},
     task::{join_all, spawn, spawn_blocking, yield_now},
     time::{sleep, timeout},
 };

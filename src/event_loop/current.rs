@@ -57,5 +57,5 @@ pub(crate) fn with_loop<R>(id: NonZeroU64, f: impl FnOnce(&Core) -> R) -> Option
     }
     // SAFETY: as in `with`.
     let core = unsafe { &*core };
-    (core.id == id).then(|| f(core))
+    (core.id() == id).then(|| f(core))
 }

@@ -46,7 +46,7 @@ impl Handle {
     /// Returns the handle of the loop that this thread is running, if it is running one.
     #[must_use]
     pub fn try_current() -> Option<Self> {
-        current::with(|core| Self::new(core.id, core.executor.injector().clone()))
+        current::with(|core| Self::new(core.id(), core.executor.injector().clone()))
     }
 
     /// Spawns a future on the loop, from any thread.

@@ -12,7 +12,7 @@ use super::{
 pub(crate) enum Unwinding {
     /// To its end.
     Task,
-    /// To the block whose time is over, which has this address.
+    /// To the block that is over its limit, whose frame has this address.
     Block(usize),
 }
 
@@ -53,7 +53,7 @@ impl Executor {
     }
 
     /// What a signal handler may say of the running task: whether it must be asked to end, its name,
-    /// and its id unless the table is in use. Allocates and frees nothing. Returns whether there is
+    /// and its id unless the table is moving. Allocates and frees nothing. Returns whether there is
     /// one.
     pub(crate) fn describe_current(
         &self,
@@ -62,9 +62,9 @@ impl Executor {
         let Some(task) = self.current.get() else { return false };
         // SAFETY: the running task is alive.
         let header = unsafe { task.as_ref() };
-        let id = self.table.try_borrow().ok().map(|table| table[header.slot.get() as usize].id);
-        // The header keeps another reference to the name, so this one frees nothing.
-        describe(header.has(ASKS), id, header.name().as_deref());
+        let id = self.table.id_if_at_rest(header.slot.get());
+        // The cold part keeps another reference to the name, so this one frees nothing.
+        describe(header.has(ASKS), id, self.colds.name(header).as_deref());
         true
     }
 }

@@ -17,7 +17,10 @@ use std::{
 
 /// Larger tasks go straight to the allocator.
 const LARGEST: usize = 64 * 16 + 8;
-const CLASSES: usize = 64 + 1;
+/// One more than the largest class, and a power of two, which spares the check of bounds.
+const CLASSES: usize = 128;
+/// For blocks that are not kept. No task is so small that this could be its class.
+const NO_CLASS: u8 = 0;
 /// How many bytes of blocks one loop keeps at most.
 const KEEP: usize = 1 << 20;
 /// Not in debug builds, so that AddressSanitizer and valgrind see every use after free in tests.
@@ -40,20 +43,20 @@ struct Free {
 /// allocators give without waste, since their own header takes the other 8.
 pub(super) const fn rounded(layout: Layout) -> Layout {
     match class(layout) {
-        Some(class) => match Layout::from_size_align(class as usize * 16 + 8, layout.align()) {
+        NO_CLASS => layout,
+        class => match Layout::from_size_align(class as usize * 16 + 8, layout.align()) {
             Ok(rounded) => rounded,
             Err(_) => layout,
         },
-        None => layout,
     }
 }
 
-/// The class of blocks that a layout belongs to, unless it is too large or aligned to more.
-pub(super) const fn class(layout: Layout) -> Option<u8> {
+/// The class of blocks that a layout belongs to; `NO_CLASS` if it is too large or aligned to more.
+pub(super) const fn class(layout: Layout) -> u8 {
     if layout.size() > LARGEST || layout.align() > align_of::<usize>() {
-        None
+        NO_CLASS
     } else {
-        Some(((layout.size() + 7) / 16) as u8)
+        ((layout.size() + 7) / 16) as u8
     }
 }
 
@@ -74,19 +77,22 @@ impl Blocks {
 
     /// Memory of the given (rounded) layout and its class, uninitialised.
     #[inline]
-    pub(super) fn allocate(&self, layout: Layout, class: Option<u8>) -> NonNull<u8> {
-        if let Some(class) = class {
-            let class = &self.classes[usize::from(class)];
-            if let Some(free) = class.get() {
-                // SAFETY: a block on the stack holds a valid `Free`, and only this thread uses it.
-                class.set(unsafe { free.as_ref() }.next);
-                self.kept.set(self.kept.get() - layout.size());
-                return free.cast();
-            }
+    pub(super) fn allocate(&self, layout: Layout, class: u8) -> NonNull<u8> {
+        let class = self.class(class);
+        if let Some(free) = class.get() {
+            // SAFETY: a block on the stack holds a valid `Free`, and only this thread uses it.
+            class.set(unsafe { free.as_ref() }.next);
+            self.kept.set(self.kept.get() - layout.size());
+            return free.cast();
         }
         // SAFETY: a task has a header, so the size is not zero.
         let block = unsafe { alloc(layout) };
         NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
+    }
+
+    #[inline]
+    fn class(&self, class: u8) -> &Cell<Option<NonNull<Free>>> {
+        &self.classes[usize::from(class) % CLASSES]
     }
 
     /// Keeps a block for the next task, or gives it back to the allocator.
@@ -95,19 +101,17 @@ impl Blocks {
     ///
     /// As for `deallocate`; `class` is that of the layout.
     #[inline]
-    pub(super) unsafe fn recycle(&self, block: NonNull<u8>, layout: Layout, class: Option<u8>) {
+    pub(super) unsafe fn recycle(&self, block: NonNull<u8>, layout: Layout, class: u8) {
         let kept = self.kept.get() + layout.size();
-        match class {
-            Some(class) if KEEPS && kept <= KEEP => {
-                let free = block.cast::<Free>();
-                // SAFETY: the block is ours, aligned and large enough for a pointer.
-                unsafe { free.write(Free { next: self.classes[usize::from(class)].get() }) };
-                self.classes[usize::from(class)].set(Some(free));
-                self.kept.set(kept);
-            }
+        if !KEEPS || class == NO_CLASS || kept > KEEP {
             // SAFETY: the caller's promise.
-            _ => unsafe { deallocate(block, layout) },
+            return unsafe { deallocate(block, layout) };
         }
+        let free = block.cast::<Free>();
+        // SAFETY: the block is ours, aligned and large enough for a pointer.
+        unsafe { free.write(Free { next: self.class(class).get() }) };
+        self.class(class).set(Some(free));
+        self.kept.set(kept);
     }
 }
 
@@ -133,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_rounded_layout_is_its_own_class() {
-        for size in 64..=LARGEST {
+        for size in 32..=LARGEST {
             let layout = rounded(Layout::from_size_align(size, 8).expect("valid"));
             assert!(layout.size() >= size);
             assert_eq!(rounded(layout), layout);

@@ -9,7 +9,7 @@ use std::{
     alloc::Layout,
     cell::UnsafeCell,
     mem::ManuallyDrop,
-    panic::{AssertUnwindSafe, Location, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     ptr::{self, NonNull},
     task::{Context, Poll},
@@ -18,8 +18,8 @@ use std::{
 use super::{
     blocks::{self, Blocks},
     header::{Header, OUTPUT, Payload, VTable},
-    injector::Injector,
     join_error::JoinError,
+    site::Site,
 };
 
 /// A task of one type of future.
@@ -35,17 +35,21 @@ union Stage<F: Future> {
     _output: ManuallyDrop<Result<F::Output, JoinError>>,
 }
 
-/// Puts a future into a new task, which has one reference.
+/// The functions for tasks of a type of future.
+pub(super) fn vtable_of<F: Future>() -> &'static VTable {
+    Functions::<F>::VTABLE
+}
+
+/// Puts a future into a new task, which has one reference. The site is one of its type.
 pub(super) fn allocate<F: Future>(
     blocks: &Blocks,
     future: F,
-    injector: NonNull<Injector>,
-    location: &'static Location<'static>,
+    site: NonNull<Site>,
 ) -> NonNull<Header> {
-    let vtable = Functions::<F>::VTABLE;
+    let vtable = vtable_of::<F>();
     let cell = blocks.allocate(vtable.layout, vtable.class).cast::<TaskCell<F>>();
     let task = TaskCell {
-        header: Header::new(vtable, injector, location),
+        header: Header::new(site),
         stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
     };
     // SAFETY: freshly allocated with at least the size and with the alignment of this type.
@@ -63,7 +67,7 @@ pub(super) unsafe fn take_output<T>(task: NonNull<Header>) -> Result<T, JoinErro
     let header = unsafe { task.as_ref() };
     header.clear(OUTPUT);
     // SAFETY: the output stands at the offset that the vtable was made with.
-    let output = unsafe { task.byte_add(header.vtable.stage_offset) };
+    let output = unsafe { task.byte_add(header.vtable().stage_offset) };
     // SAFETY: the flag says that it is there; it is not read again.
     unsafe { output.cast::<Result<T, JoinError>>().read() }
 }
@@ -76,7 +80,7 @@ pub(super) unsafe fn take_output<T>(task: NonNull<Header>) -> Result<T, JoinErro
 /// output while the reference lives.
 pub(super) unsafe fn peek_output<'a, T>(task: NonNull<Header>) -> &'a Result<T, JoinError> {
     // SAFETY: the caller's task is alive.
-    let offset = unsafe { task.as_ref() }.vtable.stage_offset;
+    let offset = unsafe { task.as_ref() }.vtable().stage_offset;
     // SAFETY: the output stands at the offset that the vtable was made with.
     let output = unsafe { task.byte_add(offset) };
     // SAFETY: the flag says that it is there.
@@ -96,6 +100,7 @@ impl<F: Future> Functions<F> {
         layout: blocks::rounded(Layout::new::<TaskCell<F>>()),
         class: blocks::class(Layout::new::<TaskCell<F>>()),
         stage_offset: std::mem::offset_of!(TaskCell<F>, stage),
+        type_name: std::any::type_name::<F>,
     };
 }
 

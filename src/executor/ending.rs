@@ -4,7 +4,7 @@
 use std::{marker::PhantomData, ptr::NonNull, sync::Arc};
 
 use super::{
-    Entry, Executor, Id, TaskKey, contain,
+    Executor, Id, TaskKey, contain,
     header::{ASKS, Header, RETIRED},
 };
 
@@ -64,12 +64,7 @@ impl Executor {
     }
 
     fn keys(&self) -> Vec<TaskKey<()>> {
-        let key = |(slot, entry): (usize, &Entry)| TaskKey {
-            loop_id: self.loop_id,
-            id: entry.id,
-            slot: slot as u32,
-            output: PhantomData,
-        };
-        self.table.borrow().iter().map(key).collect()
+        let key = |(slot, id, _)| TaskKey { loop_id: self.loop_id, id, slot, output: PhantomData };
+        self.table.everyone().into_iter().map(key).collect()
     }
 }

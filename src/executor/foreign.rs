@@ -80,7 +80,7 @@ pub(super) unsafe fn wake_by_ref(task: NonNull<Header>) {
         return;
     }
     // SAFETY: a task's injector lives as long as the task.
-    let injector = unsafe { header.injector.as_ref() };
+    let injector = unsafe { header.site().injector.as_ref() };
     if before & ORPHAN == 0 && injector.push(header) {
         injector.ring();
     } else {
@@ -128,6 +128,13 @@ pub(super) unsafe fn accept(task: NonNull<Header>) -> bool {
     true
 }
 
+/// Whether nothing but the table points to a task that has ended.
+#[inline]
+pub(super) fn is_ours_alone(header: &Header) -> bool {
+    // With no reference elsewhere nobody can make another.
+    header.is_alone() && header.foreign.load(Ordering::Acquire) == 0
+}
+
 /// Gives up the table's reference: frees the task if it was the last one, and makes it an orphan
 /// otherwise. `true` if the memory may be reused by the caller, who then owns it.
 ///
@@ -145,7 +152,7 @@ pub(super) unsafe fn release(task: NonNull<Header>) -> bool {
     // The orphan keeps the injector alive by a count of its own; taken first, because from the
     // exchange on another thread may free the task.
     // SAFETY: the pointer came from an `Arc` that the loop still holds.
-    unsafe { Arc::increment_strong_count(header.injector.as_ptr().cast_const()) };
+    unsafe { Arc::increment_strong_count(header.site().injector.as_ptr().cast_const()) };
     // All local references but the table's move over.
     let moved = header.local_refs() - 1;
     header.take_local_refs(moved + 1);
@@ -178,8 +185,8 @@ pub(super) unsafe fn release(task: NonNull<Header>) -> bool {
 unsafe fn free_orphan(task: NonNull<Header>) {
     // SAFETY: nobody else can reach the task; its future, output and cold part are gone.
     let header = unsafe { task.as_ref() };
-    let injector: *const Injector = header.injector.as_ptr();
-    let layout = header.vtable.layout;
+    let injector: *const Injector = header.site().injector.as_ptr();
+    let layout = header.vtable().layout;
     // loom counts its objects and wants to see them dropped.
     #[cfg(greenloop_loom)]
     // SAFETY: as above; the memory is not read again.

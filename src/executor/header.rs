@@ -1,3 +1,4 @@
+#![allow(unsafe_code, reason = "reads what tasks share through a pointer")]
 //! The head of a task: what every task has, whatever its future is.
 //!
 //! A task's memory is pinned by references of two kinds. The *local* ones are counted in a plain
@@ -13,17 +14,14 @@
 use std::{
     any::Any,
     cell::Cell,
-    panic::Location,
     ptr::NonNull,
-    rc::Rc,
-    sync::Arc as StdArc,
     task::{Context, Poll},
 };
 
 use super::{
-    injector::Injector,
     join_error::JoinError,
     primitives::{AtomicPtr, AtomicU32},
+    site::Site,
 };
 
 /// What a panic carries.
@@ -33,7 +31,7 @@ pub(crate) type Payload = Box<dyn Any + Send + 'static>;
 pub(super) type Polled = Poll<Result<(), Payload>>;
 
 /// The functions that know the type of a task's future.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct VTable {
     /// Polls the future, and drops it unless it is pending.
     pub(super) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Polled,
@@ -48,38 +46,20 @@ pub(super) struct VTable {
     /// What to hand to the allocator when the task is freed.
     pub(super) layout: std::alloc::Layout,
     /// The class of the layout; see `blocks.rs`.
-    pub(super) class: Option<u8>,
+    pub(super) class: u8,
     /// Where the future or the output stands behind the header.
     pub(super) stage_offset: usize,
+    /// The name of the future's type.
+    pub(super) type_name: fn() -> &'static str,
 }
-
-/// What few tasks have, allocated when the first of it is needed.
-#[derive(Default)]
-pub(super) struct Cold {
-    pub(super) name: Option<StdArc<str>>,
-    /// What is called with the output when the task has ended, in this order.
-    pub(super) links: Vec<Link>,
-    /// Values of the task's own, by the address of what names them.
-    pub(super) locals: Vec<(usize, Rc<dyn Any>)>,
-}
-
-/// A function that is called once with a finished task, whose output is still there.
-pub(super) type Link = Box<dyn FnOnce(NonNull<Header>)>;
 
 /// The head of a task; the future or its output follows in the same allocation.
 #[repr(C)]
 pub(crate) struct Header {
-    pub(super) vtable: &'static VTable,
-    /// The loop's letter box. Alive as long as this task: the loop holds it while the task is in
-    /// its table, and an orphan holds a count of its own.
-    pub(super) injector: NonNull<Injector>,
-    /// The next task in the run queue.
-    pub(super) next: Cell<Option<NonNull<Header>>>,
+    /// Where it was spawned, and what can be done with its future.
+    site: NonNull<Site>,
     /// The next task in the injector's stack; belongs to whoever set the foreign `QUEUED` bit.
     pub(super) injected_next: AtomicPtr<Header>,
-    /// Where the task was spawned.
-    pub(super) location: &'static Location<'static>,
-    cold: Cell<Option<Box<Cold>>>,
     /// References and wakes of other threads; see `foreign.rs`.
     pub(super) foreign: AtomicU32,
     /// Flags in the lower half, local references above; touched by the loop's thread only.
@@ -91,7 +71,7 @@ pub(crate) struct Header {
 }
 
 #[cfg(all(target_pointer_width = "64", not(greenloop_loom)))]
-const _: () = assert!(size_of::<Header>() == 64);
+const _: () = assert!(size_of::<Header>() == 32);
 
 /// Nobody waits for the task.
 pub(super) const NO_JOINER: u32 = u32::MAX;
@@ -113,8 +93,10 @@ pub(super) const DETACHED: u32 = 1 << 5;
 pub(super) const RETIRED: u32 = 1 << 6;
 /// It cannot be dropped by an abort, only asked to end. Set by its future, from within a poll.
 pub(super) const ASKS: u32 = 1 << 7;
-/// It has a cold part. Never cleared before the task leaves the table.
+/// It has a cold part; see `cold.rs`. Never cleared before the task leaves the table.
 pub(super) const COLD: u32 = 1 << 8;
+/// The loop runs until it ends.
+pub(super) const ROOT: u32 = 1 << 9;
 
 /// Local references above the flags. When they are full, at 65,535 wakers that are alive on the loop's
 /// own thread, more are counted by the foreign half.
@@ -122,18 +104,10 @@ const ONE_LOCAL: u32 = 1 << 16;
 
 impl Header {
     /// A task with one reference: the one of the table it is about to enter.
-    pub(super) fn new(
-        vtable: &'static VTable,
-        injector: NonNull<Injector>,
-        location: &'static Location<'static>,
-    ) -> Self {
+    pub(super) fn new(site: NonNull<Site>) -> Self {
         Self {
-            vtable,
-            injector,
-            next: Cell::new(None),
+            site,
             injected_next: AtomicPtr::new(std::ptr::null_mut()),
-            location,
-            cold: Cell::new(None),
             foreign: AtomicU32::new(0),
             local: Cell::new(ONE_LOCAL),
             slot: Cell::new(0),
@@ -141,8 +115,25 @@ impl Header {
         }
     }
 
+    /// What it has in common with the other tasks that are spawned at the same place.
+    #[inline]
+    pub(super) fn site(&self) -> &Site {
+        // SAFETY: a site lives as long as the injector, and that as long as the task.
+        unsafe { self.site.as_ref() }
+    }
+
+    #[inline]
+    pub(super) fn vtable(&self) -> &VTable {
+        &self.site().vtable
+    }
+
     pub(super) fn has(&self, flags: u32) -> bool {
         self.local.get() & flags != 0
+    }
+
+    /// Of the flags in `mask` exactly those in `flags` are set.
+    pub(super) fn has_only(&self, flags: u32, mask: u32) -> bool {
+        self.local.get() & mask == flags
     }
 
     pub(super) fn set(&self, flags: u32) {
@@ -156,6 +147,11 @@ impl Header {
     /// How many local references there are; zero for an orphan.
     pub(super) fn local_refs(&self) -> u32 {
         self.local.get() >> 16
+    }
+
+    /// It has ended, is in no queue, and the table's is the only local reference.
+    pub(super) fn is_alone(&self) -> bool {
+        self.local.get() & !(DETACHED | ABORTED | ASKS | ROOT) == ONE_LOCAL | DONE
     }
 
     /// Counts a reference in the local half; `false` if that half is closed (an orphan) or full,
@@ -189,42 +185,5 @@ impl Header {
     /// count there.
     pub(super) fn take_local_refs(&self, count: u32) {
         self.local.set(self.local.get() - count * ONE_LOCAL);
-    }
-
-    /// The name given at spawn.
-    pub(super) fn name(&self) -> Option<StdArc<str>> {
-        if !self.has(COLD) {
-            return None;
-        }
-        let cold = self.cold.take();
-        let name = cold.as_ref().and_then(|cold| cold.name.clone());
-        self.cold.set(cold);
-        name
-    }
-
-    /// Works on the cold part, which is made if there is none. No foreign code may run meanwhile:
-    /// it would find the part missing.
-    pub(super) fn with_cold<R>(&self, f: impl FnOnce(&mut Cold) -> R) -> R {
-        let mut cold = self.cold.take().unwrap_or_default();
-        let result = f(&mut cold);
-        self.cold.set(Some(cold));
-        self.set(COLD);
-        result
-    }
-
-    /// Takes the cold part away, at the end of the task.
-    pub(super) fn take_cold(&self) -> Option<Box<Cold>> {
-        if self.has(COLD) { self.cold.take() } else { None }
-    }
-
-    /// Takes the links, in the order in which they were made.
-    pub(super) fn take_links(&self) -> Vec<Link> {
-        if !self.has(COLD) {
-            return Vec::new();
-        }
-        let mut cold = self.cold.take();
-        let links = cold.as_mut().map(|cold| std::mem::take(&mut cold.links)).unwrap_or_default();
-        self.cold.set(cold);
-        links
     }
 }

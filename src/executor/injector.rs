@@ -14,6 +14,7 @@ use std::ptr::{self, NonNull};
 use super::{
     header::Header,
     primitives::{AtomicBool, AtomicPtr, Mutex, Ordering, fence},
+    site::OwnedSite,
 };
 
 /// Wakes the loop out of its sleep in the kernel.
@@ -36,6 +37,9 @@ pub(crate) struct Injector {
     /// The loop is about to sleep, or sleeps. Set by the loop, cleared by whoever rings.
     asleep: AtomicBool,
     doorbell: Box<dyn Doorbell>,
+    /// What the loop's tasks share; kept for those that outlive it. std's lock also while loom looks:
+    /// the loop's thread alone takes it.
+    sites: std::sync::Mutex<Vec<OwnedSite>>,
 }
 
 /// The mark of a closed stack; never a task's address, since those are aligned.
@@ -51,7 +55,13 @@ impl Injector {
             has_jobs: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             doorbell,
+            sites: std::sync::Mutex::new(Vec::new()),
         }
+    }
+
+    /// Keeps a site until no task can point to it.
+    pub(super) fn keep(&self, site: OwnedSite) {
+        self.sites.lock().expect("no code that can panic runs under this lock").push(site);
     }
 
     /// Puts a woken task in; `false` if the loop has ended. The caller has just set the task's

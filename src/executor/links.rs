@@ -39,7 +39,7 @@ impl Executor {
         let header = unsafe { task.as_ref() };
         // SAFETY: called by `call_links`, with this task, while its output is there.
         let link = Box::new(move |task| f(unsafe { cell::peek_output(task) }));
-        header.with_cold(|cold| cold.links.push(link));
+        self.colds.with(header, |cold| cold.links.push(link));
         !header.has(DONE)
     }
 
@@ -70,7 +70,7 @@ impl Executor {
     }
 
     fn call_links_of(&self, header: &Header, task: NonNull<Header>) {
-        let links = header.take_links();
+        let links = self.colds.with(header, |cold| std::mem::take(&mut cold.links));
         if links.is_empty() {
             return;
         }
@@ -79,7 +79,8 @@ impl Executor {
         for link in links {
             match catch_unwind(AssertUnwindSafe(|| link(task))) {
                 Err(payload) if !payload.is::<Unwinding>() => {
-                    let error = JoinError::panicked(self.id_of(header), header.name(), payload);
+                    let error =
+                        JoinError::panicked(self.id_of(header), self.colds.name(header), payload);
                     self.report(&error);
                 }
                 // It may have waited in a green thread that is asked to end.

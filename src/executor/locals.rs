@@ -10,7 +10,7 @@ impl Executor {
     pub(crate) fn local(&self, name: usize) -> Option<Rc<dyn Any>> {
         // SAFETY: the running task is alive.
         let header = unsafe { self.current.get()?.as_ref() };
-        header.with_cold(|cold| {
+        self.colds.with(header, |cold| {
             cold.locals.iter().find(|(other, _)| *other == name).map(|(_, value)| Rc::clone(value))
         })
     }
@@ -25,7 +25,7 @@ impl Executor {
         let Some(task) = self.current.get() else { return Err(value) };
         // SAFETY: the running task is alive.
         let header = unsafe { task.as_ref() };
-        Ok(header.with_cold(|cold| {
+        Ok(self.colds.with(header, |cold| {
             match cold.locals.iter_mut().find(|(other, _)| *other == name) {
                 Some((_, old)) => Some(std::mem::replace(old, value)),
                 None => {

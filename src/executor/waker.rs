@@ -70,7 +70,7 @@ impl Drop for Entered<'_> {
 /// The run queue of the task's loop, if this thread is running that loop.
 fn local_queue(header: &Header) -> Option<*const RunQueue> {
     CURRENT.with(|current| {
-        let local = ptr::eq(current.injector.get(), header.injector.as_ptr());
+        let local = ptr::eq(current.injector.get(), header.site().injector.as_ptr());
         local.then(|| current.queue.get())
     })
 }

@@ -33,12 +33,12 @@ pub(super) struct Record {
     /// Null while it is lent to a future that `wait` polls.
     context: Cell<Input>,
     /// Where the innermost of those calls is that point to this record: a `wait` that polls, a
-    /// `timeout`, a `scope`. A `Coroutine` that began one must end it before it yields.
+    /// limit, a `scope`. A `Coroutine` that began one must end it before it yields.
     innermost_extent: Cell<usize>,
     /// How often the wish that it ends has been raised.
     pub(super) raised: Cell<u32>,
-    /// The innermost time-out around the running code.
-    pub(super) timeout: Cell<*const super::timeout::Frame>,
+    /// The innermost limit around the running code.
+    pub(super) innermost_limit: Cell<*const super::limit::Frame<'static>>,
 }
 
 thread_local! {
@@ -52,7 +52,7 @@ impl Record {
             context: Cell::new(context),
             innermost_extent: Cell::new(0),
             raised: Cell::new(0),
-            timeout: Cell::new(ptr::null()),
+            innermost_limit: Cell::new(ptr::null()),
         }
     }
 
@@ -63,7 +63,7 @@ impl Record {
         (!record.is_null()).then(|| f(unsafe { &*record }))
     }
 
-    /// The address of the innermost `wait` that polls, `timeout` or `scope` of the running green
+    /// The address of the innermost `wait` that polls, limit or `scope` of the running green
     /// thread; zero if there is none.
     #[inline]
     pub(super) fn innermost_extent_here() -> usize {
@@ -75,7 +75,7 @@ impl Record {
         unsafe { &*record }.innermost_extent.get()
     }
 
-    /// Notes that a `wait` that polls, a `timeout` or a `scope` begins, which has `place` on the
+    /// Notes that a `wait` that polls, a limit or a `scope` begins, which has `place` on the
     /// stack that runs it. Gives what `end_extent` takes.
     pub(super) fn begin_extent<T>(&self, place: &T) -> usize {
         self.innermost_extent.replace(ptr::from_ref(place).addr())

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use super::{thread::Record, timeout::Frame};
+use super::{limit::Frame, thread::Record};
 use crate::{
     event_loop,
     executor::{Executor, Unwinding},
@@ -126,8 +126,8 @@ pub(super) fn yield_in(record: &Record) {
     let aborting = with_executor(|executor| {
         end_if_asked(record, executor);
         record.wake();
-        if !record.timeout.get().is_null() {
-            record.with_context(|cx| poll_timeouts(record, executor, cx));
+        if !record.innermost_limit.get().is_null() {
+            record.with_context(|cx| poll_limits(record, executor, cx));
         }
         executor.leave_stack()
     });
@@ -149,7 +149,7 @@ fn with_executor<R>(f: impl FnOnce(&Executor) -> R) -> R {
     event_loop::with(|core| f(&core.executor)).expect("a green thread runs in a loop")
 }
 
-/// Polls the future if there is budget for it, and what limits the time that it may take.
+/// Polls the future if there is budget for it, and the limits around it.
 #[inline]
 fn poll_within_budget<F: Future>(
     record: &Record,
@@ -164,8 +164,8 @@ fn poll_within_budget<F: Future>(
                 return polled;
             }
         }
-        // Also when only the budget is used up: a block whose waits are always ready has a time, too.
-        poll_timeouts(record, executor, cx);
+        // Also when only the budget is used up: a block whose waits are always ready has limits, too.
+        poll_limits(record, executor, cx);
         Poll::Pending
     })
 }
@@ -184,21 +184,21 @@ fn poll_once<F: Future>(
 }
 
 #[inline]
-fn poll_timeouts(record: &Record, executor: &Executor, cx: &mut Context<'_>) {
+fn poll_limits(record: &Record, executor: &Executor, cx: &mut Context<'_>) {
     #[cold]
     fn poll_all(record: &Record, executor: &Executor, cx: &mut Context<'_>) {
         executor.with_fresh_budget(|| Frame::poll_all(record, cx));
     }
 
-    if !record.timeout.get().is_null() {
+    if !record.innermost_limit.get().is_null() {
         poll_all(record, executor, cx);
     }
 }
 
-/// Unwinds if the green thread is asked to end, or the time of a block is over.
+/// Unwinds if the green thread is asked to end, or a limit is over.
 #[inline]
 fn end_if_asked(record: &Record, executor: &Executor) {
-    if executor.current_is_aborted() || !record.timeout.get().is_null() {
+    if executor.current_is_aborted() || !record.innermost_limit.get().is_null() {
         if let Some(reason) = reason_to_end(record) {
             unwind(reason);
         }
@@ -209,7 +209,7 @@ fn end_if_asked(record: &Record, executor: &Executor) {
 pub(super) fn unwind(reason: Box<dyn Any + Send>) -> ! {
     if cfg!(panic = "abort") {
         let what = match reason.downcast_ref() {
-            Some(Unwinding::Block(_)) => "the time of a block in a green thread is over",
+            Some(Unwinding::Block(_)) => "a block in a green thread is over its limit",
             _ => "a green thread is aborted",
         };
         panic!(
@@ -230,9 +230,15 @@ pub(super) fn reason_to_end(record: &Record) -> Option<Box<dyn Any + Send>> {
         }
         // It catches every reminder. The loop's end names it and leaks it.
     }
-    let frame = Frame::outermost_elapsed(record)?;
+    let frame = Frame::outermost_over(record)?;
     frame.raised.set(frame.raised.get() + 1);
     Some(Box::new(frame.unwinding()))
+}
+
+/// Whether the green thread was killed, or a block around the running code is to end.
+pub(super) fn shall_end() -> bool {
+    event_loop::with(|core| core.executor.current_is_aborted()) == Some(true)
+        || Record::with(|record| Frame::outermost_over(record).is_some()) == Some(true)
 }
 
 /// Marks the place from which a future is polled, also if that panics.

@@ -77,6 +77,22 @@ impl<T: AsFd> Source<T> {
         Ok(self.io.take().expect("only this function takes it"))
     }
 
+    /// Whether the loop with which it is registered has ended, so that it is of no use any more.
+    pub(crate) fn is_stranded(&self) -> bool {
+        let registration = self.registration.get();
+        registration.is_some_and(|registration| !event_loop::is_alive(registration.loop_id))
+    }
+
+    /// Registers with the loop that this thread is running, if there is one, so that no operation
+    /// there has to.
+    pub(crate) fn watch(&self) -> io::Result<()> {
+        let watched = event_loop::with(|core| match self.registered(core)? {
+            Some(_) => Ok(()),
+            None => self.register(core).map(drop),
+        });
+        watched.unwrap_or(Ok(()))
+    }
+
     /// Tries `operation`, and waits for the descriptor as often as it would block.
     pub(crate) fn operate<R, F>(&self, direction: Direction, operation: F) -> Operate<'_, T, F>
     where
@@ -218,7 +234,7 @@ impl<T: AsFd> Source<T> {
     /// The key with this loop, if there is one; an error if there is one with another.
     fn registered(&self, core: &Core) -> io::Result<Option<Key>> {
         match self.registration.get() {
-            Some(registration) if registration.loop_id == core.id => Ok(Some(registration.key)),
+            Some(registration) if registration.loop_id == core.id() => Ok(Some(registration.key)),
             Some(registration) => Err(event_loop::other_loop("a socket", registration.loop_id)),
             None => Ok(None),
         }
@@ -226,7 +242,7 @@ impl<T: AsFd> Source<T> {
 
     fn register(&self, core: &Core) -> io::Result<Key> {
         let key = core.register(self.get().as_fd())?;
-        match self.registration.set(Registration { loop_id: core.id, key }) {
+        match self.registration.set(Registration { loop_id: core.id(), key }) {
             Ok(()) => Ok(key),
             // Another thread's loop was faster.
             Err(_) => {

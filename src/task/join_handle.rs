@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     ptr,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use super::AbortHandle;
@@ -205,6 +205,26 @@ impl<T> JoinHandle<T> {
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle::new(self.key.untyped())
     }
+
+    /// Whether this thread is running the task's loop.
+    pub(super) fn is_here(&self) -> bool {
+        event_loop::with_loop(self.key.loop_id(), |_| ()).is_some()
+    }
+
+    /// Polls with a full budget, for who watches over the budget of many polls.
+    pub(super) fn poll_freshly(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        event_loop::with_fresh_budget(|| Pin::new(&mut *self).poll(cx))
+    }
+
+    /// Leaves a waker for the end of the task; `false` if it has ended, or is not on a loop that this
+    /// thread is running.
+    pub(super) fn listen(&mut self, waker: &Waker) -> bool {
+        let key = self.key.untyped();
+        let is_alive = |core: &event_loop::Core| !core.executor.is_finished(key);
+        // A poll of one that is alive takes no output.
+        event_loop::with_loop(key.loop_id(), is_alive) == Some(true)
+            && self.poll_freshly(&mut Context::from_waker(waker)).is_pending()
+    }
 }
 
 impl<T> Future for JoinHandle<T> {
@@ -253,9 +273,16 @@ fn without_loop<T>(key: TaskKey<T>) -> Poll<Result<T, JoinError>> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if self.key.is_spent() {
-            return;
+        if !self.key.is_spent() {
+            self.detach();
         }
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// Says that nobody will ask for the output.
+    #[inline(never)]
+    fn detach(&self) {
         let key = self.key.untyped();
         let aborts = ABORTING.get().is_some_and(|(address, size)| {
             ptr::eq(address, ptr::from_ref(self).cast()) && size == size_of::<Self>()

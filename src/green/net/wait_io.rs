@@ -60,7 +60,9 @@ where
 
 /// Waits for what cannot be tried, such as a connection to be made.
 #[track_caller]
-pub(super) fn wait_io<T>(operation: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+pub(in crate::green) fn wait_io<T>(
+    operation: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
     if !thread::panicking() {
         return operation.wait();
     }
