@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["net"],
     &["signal"],
     &["green"],
+    &["launcher"],
 ];
 
 /// Macros stand at the root of the crate, wherever they are written.

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use super::{alarm::Alarm, clock::Clock, fork};
+use super::{alarm::Alarm, clock::Clock, fork, pulse::Pulse};
 use crate::{
     executor::{Doorbell, Executor, Report, contain, wake},
     reactor::{Key, Reactor},
@@ -51,6 +51,7 @@ pub(crate) struct Core {
     forever: Cell<bool>,
     turns: Cell<u64>,
     fork_generation: u32,
+    pulse: Cell<Option<Pulse>>,
 }
 
 impl Doorbell for mio::Waker {
@@ -76,6 +77,7 @@ impl Core {
             forever: Cell::new(false),
             turns: Cell::new(0),
             fork_generation,
+            pulse: Cell::new(None),
         })
     }
 
@@ -133,8 +135,15 @@ impl Core {
         self.refuse_forked();
         self.take_in_mail();
         let mut woken = self.woken.take();
+        let pulse = self.pulse.get();
+        if let Some(pulse) = pulse {
+            pulse.rest(self.executor.alive());
+        }
         if let Err(error) = self.sleep(&mut woken) {
             panic!("the event loop cannot wait for events: {error}");
+        }
+        if let Some(pulse) = pulse {
+            pulse.beat();
         }
         let mut timers = self.timers.borrow_mut();
         if timers.len() > 0 {
@@ -145,6 +154,13 @@ impl Core {
             wake(waker);
         }
         self.woken.set(woken);
+    }
+
+    /// Has the loop give signs of life from now on.
+    #[cfg_attr(not(feature = "launcher"), allow(dead_code, reason = "only a launcher reads them"))]
+    pub(crate) fn set_pulse(&self, pulse: Pulse) {
+        pulse.beat();
+        self.pulse.set(Some(pulse));
     }
 
     /// Panics in a child of the process that made the loop.
@@ -163,6 +179,15 @@ impl Core {
             return Err(io::Error::other(FORKED));
         }
         self.reactor.borrow_mut().register(fd)
+    }
+
+    /// Has the reactor watch, for reading, a descriptor that other processes watch too.
+    #[cfg_attr(not(feature = "launcher"), allow(dead_code, reason = "only a launcher shares"))]
+    pub(crate) fn register_exclusive(&self, fd: BorrowedFd<'_>) -> io::Result<Key> {
+        if self.is_forked() {
+            return Err(io::Error::other(FORKED));
+        }
+        self.reactor.borrow_mut().register_exclusive(fd)
     }
 
     /// Has the reactor forget a descriptor that stays open. A child leaves the kernel's set alone,

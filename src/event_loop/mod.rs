@@ -11,6 +11,7 @@ mod core;
 mod current;
 mod fork;
 mod handle;
+mod pulse;
 mod registry;
 mod remote;
 mod root;
@@ -27,6 +28,7 @@ pub(crate) use self::{
     core::Core,
     current::{is_running, with, with_loop},
     fork::generation as process_generation,
+    pulse::Pulse,
     registry::{is_alive, post, run_or_post},
 };
 use crate::executor::{JoinError, SpawnOptions};
