@@ -72,6 +72,8 @@ fn main() -> io::Result<ExitCode> {
 /// The server: two workers that say back what they hear.
 fn serve(control: String) -> io::Result<ExitCode> {
     let launcher = Launcher::new().workers(2).bind("echo", "127.0.0.1:0").control(control);
+    // However quickly the restarts come, long connections are not cut for them.
+    let launcher = launcher.max_draining(1000);
     let launcher = launcher.on_event(|event| match event {
         Event::Listening { address, inherited: false, .. } => println!("{address}"),
         Event::Died { .. } | Event::UpgradeFailed(_) | Event::RollFailed { .. } => {
