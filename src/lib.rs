@@ -57,6 +57,7 @@
 //! | wait for a time, or not longer | [`sleep`], [`timeout`], [`time::interval`] |
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
+//! | read lines, copy streams | [`io`] |
 //! | be told of Ctrl-C | [`signal::ctrl_c`] |
 //! | write blocking-looking code | `green`: `run`, `spawn`, `Wait::wait`, `scope`, `Pool`, `net` |
 //! | switch stacks without a loop | `green::Coroutine` |
@@ -121,7 +122,7 @@ pub mod time;
 pub mod task;
 
 #[cfg(not(greenloop_loom))]
-mod io;
+pub mod io;
 #[cfg(not(greenloop_loom))]
 pub mod net;
 #[cfg(not(greenloop_loom))]

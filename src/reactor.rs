@@ -234,7 +234,10 @@ impl Reactor {
 
     /// Puts an exclusively watched descriptor back into the kernel's set, which it leaves when the loop
     /// sleeps while nobody waits for it.
-    #[cfg_attr(not(feature = "launcher"), allow(dead_code, reason = "only a launcher shares"))]
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only a launcher shares")
+    )]
     pub(crate) fn watch_again(&mut self, key: Key) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         {

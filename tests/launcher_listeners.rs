@@ -19,7 +19,7 @@ use greenloop::launcher::{Accept, Launcher, Pin, Restart};
 
 fn main() -> ExitCode {
     launcher_support::main(
-        named![balanced, per_worker, by_cpu, pinned, limited, at_port],
+        named![balanced, per_worker, by_cpu, pinned, limited, at_port, by_file],
         named![
             connections_that_come_one_by_one_are_spread_evenly,
             connections_that_come_at_once_are_spread_evenly,
@@ -34,6 +34,8 @@ fn main() -> ExitCode {
             workers_are_bound_to_processors_of_their_own,
             more_workers_than_processors_are_not_bound,
             a_foreign_socket_in_the_group_is_an_error,
+            a_unix_socket_is_served_and_its_file_removed,
+            a_listener_of_another_kind_or_name_is_an_error,
         ],
     )
 }
@@ -75,6 +77,26 @@ fn limited() -> io::Result<ExitCode> {
 fn at_port() -> io::Result<ExitCode> {
     let address = std::env::var("ADDRESS").unwrap();
     Launcher::new().workers(2).accept(Accept::PerWorker).bind("http", address).run(serve)
+}
+
+fn by_file() -> io::Result<ExitCode> {
+    let address = std::env::var("ADDRESS").unwrap();
+    launcher().bind("file", address).run(|worker| async move {
+        for problem in [
+            worker.listener("file").map(drop).unwrap_err(),
+            worker.unix_listener("http").map(drop).unwrap_err(),
+            worker.listener("nothing").map(drop).unwrap_err(),
+        ] {
+            println!("problem: {problem}");
+        }
+        let listener = worker.unix_listener("file")?;
+        while let Some((stream, _)) = listener.accept().await? {
+            let own = worker.clone();
+            worker.spawn(async move { stream.write_all(own.pid().to_string().as_bytes()).await });
+        }
+        worker.drained().await;
+        Ok(())
+    })
 }
 
 /// Opens connections, asks each which worker serves it, and counts.
@@ -355,6 +377,39 @@ fn a_foreign_socket_in_the_group_is_an_error() {
     assert_eq!(status.code(), Some(3));
     assert!(lines[0].contains("cannot listen on"), "{lines:?}");
     assert!(lines[0].contains("in use"), "{lines:?}");
+}
+
+fn a_unix_socket_is_served_and_its_file_removed() {
+    let path = std::env::temp_dir().join(format!("greenloop-l-{}", std::process::id()));
+    // One that was left behind is in nobody's way.
+    let _ = std::fs::remove_file(&path);
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let launched = program("by_file").env("ADDRESS", format!("unix:{}", path.display())).start();
+    launched.wait_line("all workers are ready");
+    for _ in 0..10 {
+        let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let mut pid = String::new();
+        io::Read::read_to_string(&mut stream, &mut pid).unwrap();
+        assert!(launched.processes().contains(&pid.parse().unwrap()));
+    }
+    // One that is in use is not taken away from its owner.
+    let second = program("by_file").env("ADDRESS", format!("unix:{}", path.display())).start();
+    let (status, lines) = second.ended();
+    assert_eq!(status.code(), Some(3));
+    assert!(lines.iter().any(|line| line.contains("in use")), "{lines:?}");
+    launched.stop();
+    assert!(!path.exists());
+}
+
+fn a_listener_of_another_kind_or_name_is_an_error() {
+    let name = format!("unix:@greenloop-l-{}", std::process::id());
+    let launched = program("by_file").env("WORKERS", 1).env("ADDRESS", name).start();
+    launched.wait_line("all workers are ready");
+    let problems = launched.lines_with("problem");
+    assert!(problems[0].contains("\"file\" is no TCP socket"), "{problems:?}");
+    assert!(problems[1].contains("\"http\" is no Unix socket"), "{problems:?}");
+    assert!(problems[2].contains("no socket under the name \"nothing\""), "{problems:?}");
+    launched.stop();
 }
 
 /// The processors that this process may use.

@@ -157,7 +157,10 @@ impl Core {
     }
 
     /// Has the loop give signs of life from now on.
-    #[cfg_attr(not(feature = "launcher"), allow(dead_code, reason = "only a launcher reads them"))]
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only a launcher reads them")
+    )]
     pub(crate) fn set_pulse(&self, pulse: Pulse) {
         pulse.beat();
         self.pulse.set(Some(pulse));
@@ -182,7 +185,10 @@ impl Core {
     }
 
     /// Has the reactor watch, for reading, a descriptor that other processes watch too.
-    #[cfg_attr(not(feature = "launcher"), allow(dead_code, reason = "only a launcher shares"))]
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only a launcher shares")
+    )]
     pub(crate) fn register_exclusive(&self, fd: BorrowedFd<'_>) -> io::Result<Key> {
         if self.is_forked() {
             return Err(io::Error::other(FORKED));

@@ -63,7 +63,10 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Adds one to a counter, and takes it back when the descriptor is closed or given away.
-    #[cfg_attr(not(feature = "launcher"), allow(dead_code, reason = "only the launcher counts"))]
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only the launcher counts")
+    )]
     pub(crate) fn count_in(&mut self, open: &'static AtomicU32) {
         open.fetch_add(1, Ordering::Relaxed);
         self.stop_counting();

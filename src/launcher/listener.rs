@@ -11,7 +11,6 @@
 use std::{
     cell::{Cell, RefCell},
     fmt, io,
-    net::SocketAddr,
     os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
     pin::Pin,
     rc::Rc,
@@ -21,6 +20,7 @@ use std::{
 
 use super::{
     gate::{LOOK_AGAIN, PATIENCE},
+    kind::{Kind, Tcp},
     moment::Until,
     sys,
     worker::Inner,
@@ -28,7 +28,7 @@ use super::{
 use crate::{
     event_loop::{self, Core},
     io::{Direction, Ticket},
-    net::{Pause, TcpStream, is_exhaustion, is_the_peers},
+    net::{Pause, is_exhaustion, is_the_peers},
     reactor::Key,
     time::{Sleep, sleep},
 };
@@ -37,16 +37,20 @@ use crate::{
 /// get empty.
 pub(super) const LAST_ACCEPTS: u32 = 256;
 
-/// A TCP socket of the launcher, as one worker sees it; from [`Worker::listener`](super::Worker::listener).
-pub struct Listener {
+/// A socket of the launcher, as one worker sees it; from [`Worker::listener`](super::Worker::listener) or
+/// [`Worker::unix_listener`](super::Worker::unix_listener).
+pub struct Listener<K: Kind = Tcp> {
     worker: Rc<Inner>,
     /// One, and those of workers that there are no more.
-    doors: Vec<Door>,
+    doors: Vec<Door<K>>,
 }
 
+/// What accepting gives.
+type Accepted<K> = Option<(<K as Kind>::Stream, <K as Kind>::Peer)>;
+
 /// A socket.
-struct Door {
-    socket: mio::net::TcpListener,
+struct Door<K: Kind> {
+    socket: K::Socket,
     watch: Cell<Watch>,
     /// When to look again, while standing aside with a connection in the queue.
     look_again: RefCell<Option<Sleep>>,
@@ -68,10 +72,10 @@ enum Watch {
     Aside(Key),
 }
 
-impl Listener {
+impl<K: Kind> Listener<K> {
     pub(super) fn new(worker: Rc<Inner>, sockets: Vec<OwnedFd>) -> Self {
         let doors = sockets.into_iter().map(|socket| Door {
-            socket: mio::net::TcpListener::from_std(socket.into()),
+            socket: K::from_descriptor(socket),
             watch: Cell::new(Watch::Not),
             look_again: RefCell::new(None),
             looks: Cell::new(0),
@@ -89,7 +93,7 @@ impl Listener {
     /// [`Launcher::manual_ready`](super::Launcher::manual_ready) is set.
     ///
     /// The connection counts as active until the stream is closed, or given away with
-    /// [`into_std`](TcpStream::into_std). Errors of a connection, and a lack of descriptors, are
+    /// [`into_std`](crate::net::TcpStream::into_std). Errors of a connection, and a lack of descriptors, are
     /// dealt with as by [`TcpListener::accept`](crate::net::TcpListener::accept).
     ///
     /// # Errors
@@ -113,7 +117,7 @@ impl Listener {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn accept(&self) -> Accepting<'_> {
+    pub fn accept(&self) -> Accepting<'_, K> {
         let first_ticket = None;
         Accepting { listener: self, first_ticket, more: Vec::new(), drain: self.worker.draining() }
     }
@@ -123,16 +127,16 @@ impl Listener {
     /// # Errors
     ///
     /// The system's error.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.doors[0].socket.local_addr()
+    pub fn local_addr(&self) -> io::Result<K::Peer> {
+        K::address(&self.doors[0].socket)
     }
 
     fn poll_accept(
         &self,
-        door: &Door,
+        door: &Door<K>,
         ticket: &mut Option<Ticket>,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<Option<(TcpStream, SocketAddr)>>> {
+    ) -> Poll<io::Result<Accepted<K>>> {
         loop {
             if let Some(sleep) = &mut door.pause.borrow_mut().sleep {
                 ready!(Pin::new(sleep).poll(cx));
@@ -144,13 +148,11 @@ impl Listener {
             };
             match ready!(polled) {
                 Ok(None) => return Poll::Ready(Ok(None)),
-                Ok(Some((stream, peer))) => {
+                Ok(Some(accepted)) => {
                     *door.pause.borrow_mut() = Pause::default();
-                    let entry = self.worker.entry();
-                    entry.sums.accepted.fetch_add(1, Relaxed);
-                    let stream = TcpStream::from_counted(stream.into(), &entry.active);
+                    self.worker.entry().sums.accepted.fetch_add(1, Relaxed);
                     self.worker.accepted();
-                    return Poll::Ready(Ok(Some((stream, peer))));
+                    return Poll::Ready(Ok(Some(accepted)));
                 }
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) if is_exhaustion(&error) => {
@@ -164,14 +166,13 @@ impl Listener {
         }
     }
 
-    #[allow(clippy::type_complexity, reason = "the pair that accept gives")]
     fn poll_door(
         &self,
         core: &Core,
-        door: &Door,
+        door: &Door<K>,
         ticket: &mut Option<Ticket>,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<Option<(mio::net::TcpStream, SocketAddr)>>> {
+    ) -> Poll<io::Result<Accepted<K>>> {
         if core.executor.poll_budget(cx).is_pending() {
             return Poll::Pending;
         }
@@ -195,7 +196,7 @@ impl Listener {
             // One at a time: the kernel will say if there are more, to this process or to another.
             core.reactor.borrow_mut().would_block(key, Direction::Read);
             door.impatient.set(false);
-            match door.socket.accept() {
+            match K::accept(&door.socket, &self.worker.entry().active) {
                 Ok(accepted) => {
                     core.executor.spend_budget();
                     door.looks.set(0);
@@ -209,17 +210,13 @@ impl Listener {
     }
 
     /// Takes what is left in the queue, when this worker is to accept no more.
-    fn accept_last(
-        &self,
-        core: &Core,
-        door: &Door,
-    ) -> io::Result<Option<(mio::net::TcpStream, SocketAddr)>> {
+    fn accept_last(&self, core: &Core, door: &Door<K>) -> io::Result<Accepted<K>> {
         door.unwatch(core);
         if !self.worker.may_accept_another() {
             return Ok(None);
         }
         loop {
-            match door.socket.accept() {
+            match K::accept(&door.socket, &self.worker.entry().active) {
                 Ok(accepted) => {
                     core.executor.spend_budget();
                     return Ok(Some(accepted));
@@ -233,7 +230,7 @@ impl Listener {
 
     /// Whether this worker leaves connections to others. If so, it will be woken when there is reason
     /// to think again.
-    fn stands_aside(&self, core: &Core, door: &Door, cx: &mut Context<'_>) -> io::Result<bool> {
+    fn stands_aside(&self, core: &Core, door: &Door<K>, cx: &mut Context<'_>) -> io::Result<bool> {
         loop {
             if door.impatient.get() {
                 return Ok(false);
@@ -283,7 +280,7 @@ fn sleep_a_little() -> Sleep {
     sleep(LOOK_AGAIN)
 }
 
-impl Door {
+impl<K: Kind> Door<K> {
     fn watch_exclusively(&self, core: &Core) -> io::Result<Key> {
         if let Watch::Exclusively(key) = self.watch.get() {
             return Ok(key);
@@ -331,16 +328,16 @@ fn park(core: &Core, key: Key, ticket: &mut Option<Ticket>, cx: &Context<'_>) {
 
 /// The future of [`Listener::accept`].
 #[must_use = "a future does nothing unless awaited"]
-pub struct Accepting<'a> {
-    listener: &'a Listener,
+pub struct Accepting<'a, K: Kind = Tcp> {
+    listener: &'a Listener<K>,
     first_ticket: Option<Ticket>,
     /// The tickets at the other doors.
     more: Vec<Option<Ticket>>,
     drain: Until,
 }
 
-impl Future for Accepting<'_> {
-    type Output = io::Result<Option<(TcpStream, SocketAddr)>>;
+impl<K: Kind> Future for Accepting<'_, K> {
+    type Output = io::Result<Accepted<K>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
@@ -366,7 +363,7 @@ impl Future for Accepting<'_> {
     }
 }
 
-impl Drop for Accepting<'_> {
+impl<K: Kind> Drop for Accepting<'_, K> {
     fn drop(&mut self) {
         let tickets = std::iter::once(self.first_ticket).chain(self.more.iter().copied());
         for (door, ticket) in self.listener.doors.iter().zip(tickets) {
@@ -383,25 +380,25 @@ impl Drop for Accepting<'_> {
     }
 }
 
-impl Drop for Listener {
+impl<K: Kind> Drop for Listener<K> {
     fn drop(&mut self) {
         event_loop::with(|core| self.doors.iter().for_each(|door| door.unwatch(core)));
     }
 }
 
-impl AsFd for Listener {
+impl<K: Kind> AsFd for Listener<K> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.doors[0].socket.as_fd()
     }
 }
 
-impl fmt::Debug for Accepting<'_> {
+impl<K: Kind> fmt::Debug for Accepting<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accepting").field("listener", self.listener).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Listener {
+impl<K: Kind> fmt::Debug for Listener<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listener").field("address", &self.local_addr().ok()).finish_non_exhaustive()
     }

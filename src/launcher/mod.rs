@@ -59,6 +59,7 @@
 mod builder;
 mod event;
 mod gate;
+mod kind;
 mod listener;
 mod moment;
 mod recycle;
@@ -75,6 +76,7 @@ mod workers;
 pub use self::{
     builder::{Accept, Launcher, Pin, SpawnMode},
     event::{Event, Exit, Id},
+    kind::{Kind, Tcp, Unix},
     listener::{Accepting, Listener},
     recycle::Recycle,
     restart::{OnCrashLoop, Restart},

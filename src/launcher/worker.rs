@@ -15,6 +15,7 @@ use std::{
 use super::{
     Statistics,
     gate::Gate,
+    kind::{Kind, Unix},
     listener::{LAST_ACCEPTS, Listener},
     moment::{Moment, Until},
     recycle::Limits,
@@ -104,6 +105,19 @@ impl Worker {
     ///
     /// When there is none of that name, or it is no TCP socket; when the system has no descriptors left.
     pub fn listener(&self, name: &str) -> io::Result<Listener> {
+        self.open(name, false)
+    }
+
+    /// Gives the Unix socket that the launcher has bound under a name.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of that name, or it is no Unix socket; when the system has no descriptors left.
+    pub fn unix_listener(&self, name: &str) -> io::Result<Listener<Unix>> {
+        self.open(name, true)
+    }
+
+    fn open<K: Kind>(&self, name: &str, unix: bool) -> io::Result<Listener<K>> {
         let named = self.inner.equipment.sockets.iter().find(|(own, _)| own == name);
         let Some((_, sockets)) = named else {
             let problem = format!("the launcher has bound no socket under the name {name:?}");
@@ -112,8 +126,9 @@ impl Worker {
         let copies = sockets.iter().map(|socket| socket.as_fd().try_clone_to_owned());
         let copies: Vec<_> = copies.collect::<io::Result<_>>()?;
         for copy in &copies {
-            if socket2::SockRef::from(copy).domain()? == socket2::Domain::UNIX {
-                let problem = format!("the socket {name:?} is no TCP socket");
+            if (socket2::SockRef::from(copy).domain()? == socket2::Domain::UNIX) != unix {
+                let kind = if unix { "Unix" } else { "TCP" };
+                let problem = format!("the socket {name:?} is no {kind} socket");
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
             }
         }

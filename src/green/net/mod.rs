@@ -1,14 +1,23 @@
-//! TCP for green threads, with the API of `std::net`.
+//! Sockets for green threads, with the APIs of `std::net` and `std::os::unix::net`.
 //!
 //! Changing a `use` line ports a threaded server. The streams are `std::io::Read` and `Write`, so
 //! that blocking crates that are generic over these work: TLS, WebSockets, HTTP.
 
+mod limits;
 mod tcp_listener;
 mod tcp_stream;
+mod udp_socket;
+mod unix_datagram;
+mod unix_listener;
+mod unix_stream;
 mod wait_io;
 
 pub use self::{
     tcp_listener::{Incoming, TcpListener},
     tcp_stream::TcpStream,
+    udp_socket::UdpSocket,
+    unix_datagram::UnixDatagram,
+    unix_listener::{UnixIncoming, UnixListener},
+    unix_stream::UnixStream,
 };
 pub use crate::net::ToSocketAddrs;

@@ -1,15 +1,17 @@
 //! A connection with the API of `std::net::TcpStream`.
 
 use std::{
-    fmt,
-    io::{self, IoSlice, IoSliceMut, Read, Write},
+    io,
     net::{Shutdown, SocketAddr},
-    os::fd::{AsFd, BorrowedFd},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
-use super::{ToSocketAddrs, wait_io::wait_io};
+use super::{
+    ToSocketAddrs,
+    limits::{Limited, limited_socket, read_and_write},
+    wait_io::wait_io,
+};
 use crate::{net, time};
 
 /// A TCP connection; as [`std::net::TcpStream`], for green threads.
@@ -22,19 +24,7 @@ use crate::{net, time};
 /// Whatever has to wait panics outside of a green thread.
 #[derive(Clone)]
 pub struct TcpStream {
-    shared: Arc<Shared>,
-}
-
-/// What the clones of a stream share, as duplicates of a descriptor do.
-struct Shared {
-    stream: net::TcpStream,
-    limits: Mutex<Limits>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Limits {
-    read: Option<Duration>,
-    write: Option<Duration>,
+    shared: Arc<Limited<net::TcpStream>>,
 }
 
 impl TcpStream {
@@ -67,28 +57,6 @@ impl TcpStream {
         wait_io(None, async { connect.await? }).map(Self::from_async)
     }
 
-    /// Wraps a connection of async code.
-    #[must_use]
-    pub fn from_async(stream: net::TcpStream) -> Self {
-        Self { shared: Arc::new(Shared { stream, limits: Mutex::default() }) }
-    }
-
-    /// Returns the connection for async code.
-    #[must_use]
-    pub fn as_async(&self) -> &net::TcpStream {
-        &self.shared.stream
-    }
-
-    /// Gives another handle to the same connection, with the same time-outs. It cannot fail, and is
-    /// as std has it.
-    ///
-    /// # Errors
-    ///
-    /// None.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(self.clone())
-    }
-
     /// Reads without taking; see [`net::TcpStream::peek`].
     ///
     /// # Errors
@@ -96,7 +64,7 @@ impl TcpStream {
     /// Those of [`net::TcpStream::read`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        wait_io(self.limits().read, self.shared.stream.peek(buffer))
+        wait_io(self.shared.limits().read, self.shared.socket.peek(buffer))
     }
 
     /// Ends one direction of the connection or both.
@@ -105,47 +73,7 @@ impl TcpStream {
     ///
     /// The system's error.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.shared.stream.shutdown(how)
-    }
-
-    /// Limits how long a read waits; `None` does not.
-    ///
-    /// # Errors
-    ///
-    /// Of the kind `InvalidInput` for a limit of zero, as std has it.
-    pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
-        refuse_zero(limit)?;
-        self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner).read = limit;
-        Ok(())
-    }
-
-    /// Limits how long a write waits; `None` does not.
-    ///
-    /// # Errors
-    ///
-    /// Of the kind `InvalidInput` for a limit of zero, as std has it.
-    pub fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
-        refuse_zero(limit)?;
-        self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner).write = limit;
-        Ok(())
-    }
-
-    /// Returns how long a read waits.
-    ///
-    /// # Errors
-    ///
-    /// None.
-    pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.limits().read)
-    }
-
-    /// Returns how long a write waits.
-    ///
-    /// # Errors
-    ///
-    /// None.
-    pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.limits().write)
+        self.shared.socket.shutdown(how)
     }
 
     /// `TCP_NODELAY`; see [`net::TcpStream::set_nodelay`].
@@ -154,7 +82,7 @@ impl TcpStream {
     ///
     /// The system's error.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.shared.stream.set_nodelay(nodelay)
+        self.shared.socket.set_nodelay(nodelay)
     }
 
     /// Returns whether small writes are sent at once.
@@ -163,7 +91,7 @@ impl TcpStream {
     ///
     /// The system's error.
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.shared.stream.nodelay()
+        self.shared.socket.nodelay()
     }
 
     /// Sets the hop limit of the packets.
@@ -172,7 +100,7 @@ impl TcpStream {
     ///
     /// The system's error.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.shared.stream.set_ttl(ttl)
+        self.shared.socket.set_ttl(ttl)
     }
 
     /// Returns the hop limit of the packets.
@@ -181,7 +109,7 @@ impl TcpStream {
     ///
     /// The system's error.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.shared.stream.ttl()
+        self.shared.socket.ttl()
     }
 
     /// Returns the error that the socket has kept, and clears it.
@@ -190,7 +118,7 @@ impl TcpStream {
     ///
     /// When the system cannot tell.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.shared.stream.take_error()
+        self.shared.socket.take_error()
     }
 
     /// Returns this end's address.
@@ -199,7 +127,7 @@ impl TcpStream {
     ///
     /// The system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.shared.stream.local_addr()
+        self.shared.socket.local_addr()
     }
 
     /// Returns the other end's address.
@@ -208,80 +136,9 @@ impl TcpStream {
     ///
     /// The system's error.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.shared.stream.peer_addr()
-    }
-
-    fn limits(&self) -> Limits {
-        *self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.socket.peer_addr()
     }
 }
 
-fn refuse_zero(limit: Option<Duration>) -> io::Result<()> {
-    if limit == Some(Duration::ZERO) {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a time-out of zero would never let anything happen: use None for no limit",
-        ));
-    }
-    Ok(())
-}
-
-impl Read for &TcpStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        wait_io(self.limits().read, self.shared.stream.read(buffer))
-    }
-
-    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        wait_io(self.limits().read, self.shared.stream.read_vectored(buffers))
-    }
-}
-
-impl Write for &TcpStream {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        wait_io(self.limits().write, self.shared.stream.write(buffer))
-    }
-
-    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        wait_io(self.limits().write, self.shared.stream.write_vectored(buffers))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for TcpStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buffer)
-    }
-
-    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(buffers)
-    }
-}
-
-impl Write for TcpStream {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        (&*self).write(buffer)
-    }
-
-    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(buffers)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl AsFd for TcpStream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.shared.stream.as_fd()
-    }
-}
-
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.shared.stream.fmt(f)
-    }
-}
+limited_socket!(TcpStream, net::TcpStream);
+read_and_write!(TcpStream);
