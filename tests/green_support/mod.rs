@@ -7,7 +7,7 @@
 )]
 
 #[path = "../support/own_process.rs"]
-mod own_process;
+pub(crate) mod own_process;
 #[path = "../support/mod.rs"]
 mod support;
 
