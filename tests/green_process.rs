@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use green_support::{run, watch};
+use green_support::{own_process, run, watch};
 use greenloop::{
     green::{
         self, Wait, WaitStream,
