@@ -129,6 +129,9 @@ pub mod task;
 pub mod sync;
 
 #[cfg(not(greenloop_loom))]
+pub mod queue;
+
+#[cfg(not(greenloop_loom))]
 mod io;
 #[cfg(not(greenloop_loom))]
 pub mod net;

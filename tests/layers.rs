@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["time"],
     &["task"],
     &["sync"],
+    &["queue"],
     &["io"],
     &["net"],
     &["signal"],
@@ -26,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Macros stand at the root of the crate, wherever they are written.
-const MACROS: &[&str] = &["join", "try_join", "select", "__select", "task_local"];
+const MACROS: &[&str] = &["join", "try_join", "select", "__select", "task_local", "context_var"];
 
 #[test]
 fn modules_import_only_from_below() {

@@ -12,7 +12,7 @@ use super::{
 pub(crate) enum Unwinding {
     /// To its end.
     Task,
-    /// To the block whose time is over, which has this address.
+    /// To the block that is over its limit, whose frame has this address.
     Block(usize),
 }
 

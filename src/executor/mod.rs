@@ -13,7 +13,7 @@
 //! `cold.rs` what stands outside of it because many tasks share it or few have it, `waker.rs`
 //! the wake on this thread, `foreign.rs`, `injector.rs` and `mail.rs` the wake from others,
 //! `abort.rs`, `finish.rs` and `join.rs` a task's end, `join_error.rs` how it fails, `asking.rs` the
-//! end of one with a stack, `ending.rs` the end of all; `table.rs`, `run_queue.rs`, `links.rs`,
+//! end of one with a stack, `ending.rs` the end of all; `inspect.rs` what other layers may look at; `table.rs`, `run_queue.rs`, `links.rs`,
 //! `locals.rs`, `budget.rs`, `task_key.rs`, `blocks.rs` and `id.rs` what they say.
 
 mod abort;
@@ -28,6 +28,7 @@ mod foreign;
 mod header;
 mod id;
 mod injector;
+mod inspect;
 mod join;
 mod join_error;
 mod links;

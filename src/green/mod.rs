@@ -42,17 +42,24 @@ mod builder;
 mod coroutine;
 mod group;
 mod guards;
+mod iter;
 mod join;
+mod limit;
 pub mod net;
 mod overflow;
 mod permits;
 mod pool;
 pub mod process;
+mod reentrant_lock;
+mod run_under;
 mod scope;
+mod shield;
 mod signal_stack;
 mod spawn_after;
+mod spawn_into;
 mod stack_memory;
 mod stacks;
+mod task_group;
 mod thread;
 mod timeout;
 mod wait;
@@ -60,13 +67,17 @@ mod wait_stream;
 
 use std::time::Duration;
 
+use self::thread::Record;
 pub use self::{
     builder::Builder,
     coroutine::{Coroutine, Resumed, Values, Yielder},
     group::Group,
+    iter::{Iter, iter},
     join::{Join, Joined, join_all},
     pool::{ImapUnordered, Pool, PoolFull},
+    reentrant_lock::{ReentrantLock, ReentrantLockGuard},
     scope::{Scope, ScopedJoinHandle, scope},
+    shield::shield,
     spawn_after::spawn_after,
     timeout::timeout,
     wait::Wait,
@@ -162,5 +173,8 @@ pub fn sleep(duration: Duration) {
 #[doc(alias = "gevent.idle")]
 #[track_caller]
 pub fn yield_now() {
-    task::yield_now().wait();
+    if Record::with(wait::yield_in).is_none() {
+        // Which says what is wrong.
+        task::yield_now().wait();
+    }
 }

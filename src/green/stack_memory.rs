@@ -100,7 +100,7 @@ pub(super) fn forget_contents(limit: usize, base: usize) {
     unsafe { libc::madvise(address, base - limit - GUARD, libc::MADV_DONTNEED) };
 }
 
-/// The size of a page.
+/// The size of a page, a power of two.
 pub(super) fn page_size() -> usize {
     // SAFETY: takes no pointers.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };

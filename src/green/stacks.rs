@@ -72,7 +72,8 @@ struct Class {
 /// The right to a stack.
 #[derive(Debug)]
 pub(super) struct Reservation {
-    pool: Rc<Pool>,
+    /// `None` when the stack was taken.
+    pool: Option<Rc<Pool>>,
     class: usize,
 }
 
@@ -92,31 +93,17 @@ impl Pool {
     /// Reserves a stack that holds at least so many bytes.
     pub(super) fn reserve(self: &Rc<Self>, size: usize) -> io::Result<Reservation> {
         let mut classes = self.classes.borrow_mut();
-        let page = page_size();
-        let stack_size = size
-            .max(4 * page)
-            .checked_next_multiple_of(page)
-            .and_then(|size| size.checked_add(GUARD))
-            .filter(|size| *size <= isize::MAX as usize)
-            .ok_or(io::ErrorKind::OutOfMemory)?;
-        let found = classes.iter().position(|class| class.stack_size == stack_size);
-        let index = found.unwrap_or_else(|| {
-            classes.push(Class {
-                stack_size,
-                warm: Vec::new(),
-                cold: Vec::new(),
-                reserved: 0,
-                taken: 0,
-                chunks: Vec::new(),
-            });
-            classes.len() - 1
-        });
+        let wanted = size.saturating_add(GUARD);
+        let index = match classes.iter().position(|class| class.stack_size == wanted) {
+            Some(index) => index,
+            None => class_for(&mut classes, size)?,
+        };
         let class = &mut classes[index];
         if class.warm.len() + class.cold.len() == class.reserved {
             class.grow(index)?;
         }
         class.reserved += 1;
-        Ok(Reservation { pool: Rc::clone(self), class: index })
+        Ok(Reservation { pool: Some(Rc::clone(self)), class: index })
     }
 
     /// Takes a stack back.
@@ -136,7 +123,32 @@ impl Pool {
     }
 }
 
+/// The class whose stacks hold at least so many bytes.
+#[cold]
+fn class_for(classes: &mut Vec<Class>, size: usize) -> io::Result<usize> {
+    let page = page_size();
+    let stack_size = size
+        .max(4 * page)
+        .checked_next_multiple_of(page)
+        .and_then(|size| size.checked_add(GUARD))
+        .filter(|size| *size <= isize::MAX as usize)
+        .ok_or(io::ErrorKind::OutOfMemory)?;
+    if let Some(index) = classes.iter().position(|class| class.stack_size == stack_size) {
+        return Ok(index);
+    }
+    classes.push(Class {
+        stack_size,
+        warm: Vec::new(),
+        cold: Vec::new(),
+        reserved: 0,
+        taken: 0,
+        chunks: Vec::new(),
+    });
+    Ok(classes.len() - 1)
+}
+
 impl Class {
+    #[cold]
     fn grow(&mut self, index: usize) -> io::Result<()> {
         let chunk = Chunk::map(self.stack_size)?;
         // The lowest one comes first: pushed last.
@@ -169,21 +181,22 @@ impl Drop for Pool {
 
 impl Reservation {
     /// Takes the stack.
-    pub(super) fn take(self) -> (Stack, Rc<Pool>) {
-        let pool = Rc::clone(&self.pool);
+    pub(super) fn take(mut self) -> (Stack, Rc<Pool>) {
+        let pool = self.pool.take().expect("taken here only");
         let mut classes = pool.classes.borrow_mut();
         let class = &mut classes[self.class];
         let stack = class.warm.pop().or_else(|| class.cold.pop()).expect("a stack was reserved");
         class.taken += 1;
+        class.reserved -= 1;
         drop(classes);
-        // Gives up the reservation.
-        drop(self);
         (stack, pool)
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.pool.classes.borrow_mut()[self.class].reserved -= 1;
+        if let Some(pool) = &self.pool {
+            pool.classes.borrow_mut()[self.class].reserved -= 1;
+        }
     }
 }

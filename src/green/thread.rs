@@ -30,16 +30,15 @@ type Inner<T> = Coroutine<Input, (), Result<T, Payload>, Stack>;
 /// What the code on a green thread's stack knows of it.
 pub(super) struct Record {
     yielder: *const Yielder<Input, ()>,
+    /// Null while it is lent to a future that `wait` polls.
     context: Cell<Input>,
-    /// A future is being polled by `wait`.
-    pub(super) polling: Cell<bool>,
     /// Where the innermost of those calls is that point to this record: a `wait` that polls, a
-    /// `timeout`, a `scope`. A `Coroutine` that began one must end it before it yields.
+    /// limit, a `scope`. A `Coroutine` that began one must end it before it yields.
     innermost_extent: Cell<usize>,
     /// How often the wish that it ends has been raised.
     pub(super) raised: Cell<u32>,
-    /// The innermost time-out around the running code.
-    pub(super) timeout: Cell<*const super::timeout::Frame>,
+    /// The innermost limit around the running code.
+    pub(super) innermost_limit: Cell<*const super::limit::Frame<'static>>,
 }
 
 thread_local! {
@@ -51,10 +50,9 @@ impl Record {
         Self {
             yielder,
             context: Cell::new(context),
-            polling: Cell::new(false),
             innermost_extent: Cell::new(0),
             raised: Cell::new(0),
-            timeout: Cell::new(ptr::null()),
+            innermost_limit: Cell::new(ptr::null()),
         }
     }
 
@@ -65,7 +63,7 @@ impl Record {
         (!record.is_null()).then(|| f(unsafe { &*record }))
     }
 
-    /// The address of the innermost `wait` that polls, `timeout` or `scope` of the running green
+    /// The address of the innermost `wait` that polls, limit or `scope` of the running green
     /// thread; zero if there is none.
     #[inline]
     pub(super) fn innermost_extent_here() -> usize {
@@ -77,7 +75,7 @@ impl Record {
         unsafe { &*record }.innermost_extent.get()
     }
 
-    /// Notes that a `wait` that polls, a `timeout` or a `scope` begins, which has `place` on the
+    /// Notes that a `wait` that polls, a limit or a `scope` begins, which has `place` on the
     /// stack that runs it. Gives what `end_extent` takes.
     pub(super) fn begin_extent<T>(&self, place: &T) -> usize {
         self.innermost_extent.replace(ptr::from_ref(place).addr())
@@ -86,6 +84,11 @@ impl Record {
     /// Notes that what began last has ended.
     pub(super) fn end_extent(&self, outer: usize) {
         self.innermost_extent.set(outer);
+    }
+
+    /// Whether a future is being polled by `wait`.
+    pub(super) fn is_polling(&self) -> bool {
+        self.context.get().is_null()
     }
 
     /// Calls `f` with the context of the poll that this green thread is running in.
@@ -98,6 +101,15 @@ impl Record {
         let result = f(unsafe { &mut *context });
         drop(restore);
         result
+    }
+
+    /// Wakes the task that this green thread is.
+    #[inline]
+    pub(super) fn wake(&self) {
+        let context = self.context.get().cast::<Context<'_>>();
+        // SAFETY: null, or alive as in `with_context`; nobody has it exclusively, since it is here.
+        let context = unsafe { context.as_ref() };
+        context.expect("not while a future is polled").waker().wake_by_ref();
     }
 
     /// Lets the loop go on, until this green thread is polled again.

@@ -32,20 +32,44 @@ impl<T: sealed::Target + ?Sized> ToSocketAddrs for T {}
 /// Gives the addresses; there may be none.
 pub(super) async fn resolve(target: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
     match target.addresses()? {
+        sealed::Addresses::One(address) => Ok(vec![address]),
         sealed::Addresses::Known(addresses) => Ok(addresses),
-        sealed::Addresses::Name(host, port) => {
-            let found = blocking::look_up(move || {
-                std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port))
-                    .map(Iterator::collect)
-            });
-            found.await
-        }
+        sealed::Addresses::Name(host, port) => look_up(host, port).await,
     }
+}
+
+/// Gives the first of the addresses.
+pub(crate) async fn resolve_first(target: impl ToSocketAddrs) -> io::Result<SocketAddr> {
+    match known_first(&target)? {
+        Some(address) => Ok(address),
+        None => resolve(target).await?.first().copied().ok_or_else(no_address),
+    }
+}
+
+/// Gives the first of the addresses unless it has to be looked up.
+pub(crate) fn known_first(target: &impl ToSocketAddrs) -> io::Result<Option<SocketAddr>> {
+    match target.addresses()? {
+        sealed::Addresses::One(address) => Ok(Some(address)),
+        sealed::Addresses::Known(addresses) => {
+            addresses.first().copied().map(Some).ok_or_else(no_address)
+        }
+        sealed::Addresses::Name(..) => Ok(None),
+    }
+}
+
+async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let found = blocking::look_up(move || {
+        std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port)).map(Iterator::collect)
+    });
+    found.await
 }
 
 /// The error when there was none.
 pub(super) fn no_address() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "there is no address to bind or connect to")
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "there is no address to bind, to connect to or to send to",
+    )
 }
 
 mod sealed {
@@ -54,6 +78,7 @@ mod sealed {
     /// What a target stands for.
     #[derive(Debug)]
     pub enum Addresses {
+        One(SocketAddr),
         Known(Vec<SocketAddr>),
         Name(String, u16),
     }
@@ -64,7 +89,7 @@ mod sealed {
     }
 
     fn one(address: impl Into<SocketAddr>) -> io::Result<Addresses> {
-        Ok(Addresses::Known(vec![address.into()]))
+        Ok(Addresses::One(address.into()))
     }
 
     impl Target for SocketAddr {

@@ -1,13 +1,21 @@
-//! TCP.
+//! TCP, UDP and Unix sockets.
 
-mod addresses;
+mod accept;
+pub(crate) mod addresses;
+mod halves;
+pub(crate) mod stream_methods;
 mod tcp_halves;
 mod tcp_listener;
 mod tcp_stream;
+pub(crate) mod udp_options;
+mod udp_socket;
+pub mod unix;
 
 pub use self::{
     addresses::ToSocketAddrs,
     tcp_halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf},
     tcp_listener::{Accept, Incoming, ListenOptions, TcpListener},
     tcp_stream::TcpStream,
+    udp_socket::UdpSocket,
+    unix::{datagram::UnixDatagram, listener::UnixListener, stream::UnixStream},
 };

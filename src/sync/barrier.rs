@@ -47,6 +47,10 @@ pub struct Barrier {
 
 impl Barrier {
     /// Makes a barrier for so many tasks. With 0, as with 1, nobody waits.
+    ///
+    /// # Panics
+    ///
+    /// When that are 2^32 - 1 or more.
     #[must_use]
     #[track_caller]
     pub const fn new(parties: usize) -> Self {

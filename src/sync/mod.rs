@@ -14,6 +14,10 @@
 //! | wait for a change of what is locked | [`Condition`] |
 //! | wait for each other | [`Barrier`] |
 //! | make something once | [`OnceCell`] |
+//! | send one value | [`oneshot`] |
+//! | send values to one receiver | [`mpsc`] |
+//! | send every value to every receiver | [`broadcast`] |
+//! | let others see the latest value | [`watch`] |
 //!
 //! # What they have in common
 //!
@@ -33,15 +37,20 @@
 
 mod barrier;
 mod bounded_semaphore;
+pub mod broadcast;
 mod condition;
 mod counted;
 mod event;
+pub mod mpsc;
 mod mutex;
 mod notify;
 mod once_cell;
+pub mod oneshot;
 mod permits;
 mod rw_lock;
 mod semaphore;
+mod until;
+pub mod watch;
 
 pub use self::{
     barrier::{Barrier, BarrierWait, BarrierWaitResult, BrokenBarrier},
@@ -58,4 +67,8 @@ pub use self::{
     semaphore::{
         Acquire, AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
     },
+};
+pub(crate) use self::{
+    permits::{Permits, Refused, Take},
+    until::Until,
 };

@@ -133,17 +133,18 @@ impl<T> OnceCell<T> {
         &self,
         init: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<&T, E> {
-        if let Some(value) = self.get() {
-            return Ok(value);
+        loop {
+            if let Some(value) = self.get() {
+                return Ok(value);
+            }
+            // When it is closed the value is there.
+            if self.permits.take(1).await.is_ok() {
+                let _turn = Turn(&self.permits);
+                self.permits.set_holder(Who::running().await);
+                let value = init().await?;
+                return Ok(self.fill(value));
+            }
         }
-        // Closed, the value is there.
-        if self.permits.take(1).await.is_ok() {
-            let _turn = Turn(&self.permits);
-            self.permits.set_holder(Who::running().await);
-            let value = init().await?;
-            return Ok(self.fill(value));
-        }
-        Ok(self.get().expect("it is closed when the value is there"))
     }
 
     /// Puts the value in; for whoever has the permit.

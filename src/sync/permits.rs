@@ -15,9 +15,6 @@ use std::{
 use super::counted::poll_counted;
 use crate::wait_queue::{State, WaitQueue, Waiter, What, Who};
 
-/// How many permits there can be.
-pub(super) const MOST: usize = (u32::MAX >> 3) as usize;
-
 #[derive(Debug)]
 pub(crate) struct Permits {
     available: Cell<usize>,
@@ -40,6 +37,9 @@ pub(crate) enum Refused {
 }
 
 impl Permits {
+    /// How many there can be.
+    pub(crate) const MOST: usize = (u32::MAX >> 3) as usize;
+
     pub(crate) const fn new(
         available: usize,
         what: &'static What,
@@ -57,11 +57,6 @@ impl Permits {
     #[inline]
     pub(crate) fn available(&self) -> usize {
         self.available.get()
-    }
-
-    /// How many wait.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -111,6 +106,11 @@ impl Permits {
         self.waiting.tell_all();
     }
 
+    /// Ends the wait of all who wait, as if it were closed.
+    pub(crate) fn send_away(&self) {
+        self.waiting.tell_all();
+    }
+
     /// Notes who has the permit, for the report about who waits for whom.
     #[inline]
     pub(crate) fn set_holder(&self, holder: Who) {
@@ -150,8 +150,9 @@ pin_project_lite::pin_project! {
 }
 
 impl Take<'_> {
+    /// Leaves the line, and passes on what was granted.
     #[cold]
-    fn give_up(self: Pin<&mut Self>) {
+    pub(crate) fn give_up(self: Pin<&mut Self>) {
         let this = self.project();
         match this.waiter.take() {
             State::Granted => this.permits.give(*this.number as usize),

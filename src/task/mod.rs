@@ -5,28 +5,56 @@
 //! several.
 
 mod abort_handle;
+mod as_completed;
 mod builder;
+mod call_later;
+mod cancellation_token;
+mod cancellation_tree;
+mod context;
+mod deadline;
 mod join_all;
+mod join_all_settled;
 mod join_handle;
 #[doc(hidden)]
 pub mod join_macros;
+mod join_set;
 mod local;
 #[doc(hidden)]
 pub mod select_macro;
+mod shield;
 mod spawn_blocking;
+mod task_group;
+mod wait;
 mod wake_set;
+mod with_context;
 mod yield_now;
 
 #[cfg(feature = "green")]
 pub(crate) use self::wake_set::WakeSet;
 pub use self::{
     abort_handle::AbortHandle,
+    as_completed::{AsCompleted, as_completed},
     builder::Builder,
+    call_later::{TimerHandle, call_at, call_later, call_soon},
+    cancellation_token::{CancellationToken, Cancelled, DropGuard, RunUntilCancelled},
+    context::{Context, ContextToken, ContextVar},
+    deadline::{Deadline, DeadlineScope, Passed},
     join_all::{JoinAll, TryJoinAll, join_all, try_join_all},
+    join_all_settled::{JoinAllSettled, join_all_settled},
     join_handle::JoinHandle,
+    join_set::JoinSet,
     local::Local,
+    shield::{Shield, shield},
     spawn_blocking::spawn_blocking,
+    task_group::{Child, ChildError, Failure, GroupError, Outcome, Ready, TaskGroup},
+    wait::{Until, WaitFor, wait},
+    with_context::WithContext,
     yield_now::{YieldNow, yield_now},
+};
+#[cfg(feature = "green")]
+pub(crate) use self::{
+    deadline::without_deadlines,
+    task_group::{Driver, Policy, Slot},
 };
 pub use crate::executor::{Id, JoinError};
 use crate::{event_loop, executor::SpawnOptions};
@@ -74,7 +102,12 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    match event_loop::with(|core| core.executor.spawn(future, options)) {
+    let spawned = event_loop::with(|core| {
+        let key = core.executor.spawn(future, options);
+        context::inherit(core, key);
+        key
+    });
+    match spawned {
         Some(key) => JoinHandle::new(key),
         None => panic!("greenloop::spawn {}", event_loop::NEEDS_LOOP),
     }

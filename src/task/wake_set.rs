@@ -1,88 +1,210 @@
 //! Which of many futures were woken, so that only those are polled.
+//!
+//! One task polls the futures, each with a waker of its own. A wake puts the future's member into a queue
+//! and wakes the task; the task takes members from the queue, in the order of the wakes, and polls their
+//! futures. It knows neither the futures nor where they are kept: a member carries an index that means
+//! something to its owner. A [`WakeSet`] is for a fixed number of futures, a [`WakeQueue`] for those that
+//! come and go.
+//!
+//! Invariant: a member stands in the queue once while its flag is set, and not at all otherwise.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Wake, Waker},
 };
 
-/// The woken ones among a set of futures that one task polls.
+/// The woken ones among a fixed number of futures that one task polls.
 #[derive(Debug)]
 pub(crate) struct WakeSet {
-    shared: Arc<Shared>,
-    members: Vec<Waker>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    /// The woken members, first come, first served.
-    woken: Vec<usize>,
-    /// Per member: whether it is among them.
-    is_woken: Vec<bool>,
-    /// The task that polls the set, if it has not been woken yet.
-    parent: Option<Waker>,
-}
-
-#[derive(Debug)]
-struct Member {
-    index: usize,
-    shared: Arc<Shared>,
+    queue: WakeQueue,
+    wakers: Vec<Waker>,
 }
 
 impl WakeSet {
     /// A set of so many members, all of them to be polled at first.
     pub(crate) fn new(len: usize) -> Self {
-        let state = State { woken: (0..len).collect(), is_woken: vec![true; len], parent: None };
-        let shared = Arc::new(Shared { state: Mutex::new(state) });
-        let member = |index| Waker::from(Arc::new(Member { index, shared: Arc::clone(&shared) }));
-        Self { members: (0..len).map(member).collect(), shared: Arc::clone(&shared) }
+        let queue = WakeQueue::new();
+        let wakers: Vec<_> = (0..len).map(|index| queue.member(index).waker()).collect();
+        wakers.iter().for_each(Waker::wake_by_ref);
+        Self { queue, wakers }
     }
 
     /// Takes the members that were woken since the last call; later ones wake `parent`.
     pub(crate) fn take(&self, parent: &Waker) -> Vec<usize> {
-        let parent = parent.clone();
-        let mut state = self.shared.lock();
-        let old = state.parent.replace(parent);
-        let woken = std::mem::take(&mut state.woken);
-        for index in &woken {
-            state.is_woken[*index] = false;
-        }
-        drop(state);
-        drop(old);
+        let woken = (0..self.queue.woken()).map_while(|_| self.queue.pop());
+        let woken = woken.map(|member| member.index()).collect();
+        self.queue.listen(parent);
         woken
     }
 
     /// The waker to poll a member with.
     pub(crate) fn waker(&self, index: usize) -> &Waker {
-        &self.members[index]
+        &self.wakers[index]
+    }
+}
+
+/// The woken ones among the futures that one task polls, which come and go.
+#[derive(Debug, Default)]
+pub(super) struct WakeQueue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The woken members, first come, first served.
+    woken: VecDeque<Arc<Member>>,
+    /// The task that polls the futures, if it has not been woken since it last looked.
+    parent: Option<Waker>,
+    /// The queue is gone: whoever is woken now has nobody to tell.
+    closed: bool,
+}
+
+/// One future's place in a queue; its waker.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// What the owner of the queue knows the future by.
+    index: usize,
+    /// In the queue. Set by a wake, cleared when taken from the queue, before the poll.
+    is_woken: AtomicBool,
+    shared: Arc<Shared>,
+}
+
+impl WakeQueue {
+    /// A queue without members.
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A new member, which nobody has woken yet.
+    pub(super) fn member(&self, index: usize) -> Arc<Member> {
+        Arc::new(Member {
+            index,
+            is_woken: AtomicBool::new(false),
+            shared: Arc::clone(&self.shared),
+        })
+    }
+
+    /// Takes the member that was woken first.
+    pub(super) fn pop(&self) -> Option<Arc<Member>> {
+        let first = self.shared.lock().woken.pop_front()?;
+        // A swap: it reads what the last wake wrote, so the poll sees what was done before that.
+        first.is_woken.swap(false, Ordering::AcqRel);
+        Some(first)
+    }
+
+    /// Has the next wake of a member wake `parent`; at once, if there are woken ones already.
+    pub(super) fn listen(&self, parent: &Waker) {
+        self.shared.listen(parent);
+    }
+
+    /// What hears of wakes without the queue.
+    pub(super) fn listener(&self) -> Listener {
+        Listener { shared: Arc::clone(&self.shared) }
+    }
+
+    /// How many members are in the queue. Whoever polls them takes only so many at a time: one that
+    /// wakes itself comes back at once.
+    pub(super) fn woken(&self) -> usize {
+        self.shared.lock().woken.len()
+    }
+}
+
+impl Drop for WakeQueue {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        // From here on no wake makes a cycle of the queue and its members.
+        state.closed = true;
+        let (woken, parent) = (std::mem::take(&mut state.woken), state.parent.take());
+        drop(state);
+        drop((woken, parent));
+    }
+}
+
+/// Hears of the wakes of members, for who cannot borrow what they are members of.
+#[derive(Debug)]
+pub(super) struct Listener {
+    shared: Arc<Shared>,
+}
+
+impl Listener {
+    /// As [`WakeQueue::listen`].
+    pub(super) fn listen(&self, parent: &Waker) {
+        self.shared.listen(parent);
+    }
+
+    /// Wakes the parent, as a member would.
+    pub(super) fn wake(&self) {
+        let parent = self.shared.lock().parent.take();
+        if let Some(parent) = parent {
+            parent.wake();
+        }
     }
 }
 
 impl Shared {
+    fn listen(&self, parent: &Waker) {
+        let mut state = self.lock();
+        let mut old = None;
+        if !state.parent.as_ref().is_some_and(|old| old.will_wake(parent)) {
+            drop(state);
+            // A stranger's waker may run anything when it is cloned or dropped: not under the lock.
+            let parent = parent.clone();
+            state = self.lock();
+            old = state.parent.replace(parent);
+        }
+        let is_late = !state.woken.is_empty();
+        drop(state);
+        drop(old);
+        if is_late {
+            parent.wake_by_ref();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Wake for Member {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+impl Member {
+    pub(super) fn index(&self) -> usize {
+        self.index
     }
 
-    fn wake_by_ref(self: &Arc<Self>) {
-        let mut state = self.shared.lock();
-        if std::mem::replace(&mut state.is_woken[self.index], true) {
+    /// The waker to poll the member's future with.
+    pub(super) fn waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::clone(self))
+    }
+}
+
+impl Wake for Member {
+    fn wake(self: Arc<Self>) {
+        if self.is_woken.swap(true, Ordering::AcqRel) {
             return;
         }
-        state.woken.push(self.index);
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        if state.closed {
+            drop(state);
+            return;
+        }
+        state.woken.push_back(self);
         let parent = state.parent.take();
         drop(state);
         if let Some(parent) = parent {
             parent.wake();
         }
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        Arc::clone(self).wake();
     }
 }

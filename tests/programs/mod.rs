@@ -30,6 +30,12 @@ pub(crate) struct Ended {
 impl Program {
     /// Starts an example that listens at a free port, and gives the address that it prints.
     pub(crate) fn serve(name: &str, arguments: &[&str]) -> (Self, SocketAddr) {
+        let (program, address) = Self::serve_at(name, arguments);
+        (program, address.parse().unwrap())
+    }
+
+    /// Starts an example that listens, and gives what it says that it listens on.
+    pub(crate) fn serve_at(name: &str, arguments: &[&str]) -> (Self, String) {
         let mut command = example(name);
         let mut program = Self::start(command.args(arguments).stderr(Stdio::null()));
         let mut line = String::new();
@@ -37,7 +43,7 @@ impl Program {
         BufReader::new(stdout).read_line(&mut line).unwrap();
         let address = line.trim_end().strip_prefix("listening on ");
         let address = address.unwrap_or_else(|| panic!("{name} printed {line:?}"));
-        (program, address.parse().unwrap())
+        (program, address.to_owned())
     }
 
     /// Runs an example to its end.

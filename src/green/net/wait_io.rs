@@ -39,12 +39,15 @@ impl Patience {
 
 /// Does an operation at once with `now`, or waits for it with `later`.
 #[track_caller]
-pub(super) fn do_io<A, T>(
+pub(super) fn do_io<A, T, F>(
     patience: Patience,
     argument: A,
     now: impl FnOnce(A) -> io::Result<T>,
-    later: impl AsyncFnOnce(A) -> io::Result<T>,
-) -> io::Result<T> {
+    later: impl FnOnce(A) -> F,
+) -> io::Result<T>
+where
+    F: Future<Output = io::Result<T>>,
+{
     match patience {
         Patience::None => try_io(|| now(argument)),
         Patience::Endless => later(argument).wait(),
@@ -81,7 +84,7 @@ fn try_io<T>(operation: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
             _ => error,
         });
     }
-    if Record::with(|record| record.polling.get()) != Some(false) {
+    if Record::with(Record::is_polling) != Some(false) {
         // Not in a green thread, or in a future that it polls.
         return operation();
     }

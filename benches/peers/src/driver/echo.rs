@@ -10,6 +10,7 @@ use super::child::Answers;
 use super::server::Pair;
 use super::{Run, progress};
 use crate::load::Traffic;
+use crate::report::Picture;
 use crate::runtimes::Runtime;
 use crate::stats::Summary;
 use crate::table::{Table, figure};
@@ -94,6 +95,17 @@ pub fn compare(run: &mut Run<'_>) {
     println!("## Echo: CPU time of the server per message, buffers of {} bytes\n", run.plan.buffer);
     for (scenario, cells) in scenarios.iter().zip(&results) {
         print(run, scenario, cells);
+        let bars = run.runtimes.iter().zip(cells);
+        let bars = bars.map(|(runtime, cell)| (runtime.name, cell.cost())).collect();
+        let unit = if scenario.traffic.short { "connection" } else { "message" };
+        run.report.add(Picture {
+            section: "echo",
+            id: scenario.name.to_owned(),
+            title: format!("Echo: {}", scenario.about),
+            measure: format!("CPU time of the server per {unit}"),
+            unit: "us",
+            bars,
+        });
     }
     if scenarios.len() > 1 {
         summarise(run, &scenarios, &results);
