@@ -24,7 +24,7 @@ use green_support::{
     support::{self, Drops, Wakes, block_on, panic_of},
 };
 use greenloop::{
-    green::{Wait, WaitStream},
+    green::{self, Wait},
     thread_pool::{JobHandle, ThreadPool},
 };
 
@@ -327,9 +327,9 @@ fn a_map_gives_the_results_in_the_order_of_the_items() {
 fn a_green_thread_iterates_over_a_map() {
     green_support::run(|| {
         let pool = ThreadPool::new(2);
-        let doubled = pool.map(1..=20, |n| 2 * n).wait_iter().map(Result::unwrap);
+        let doubled = green::iter(pool.map(1..=20, |n| 2 * n)).map(Result::unwrap);
         assert!(doubled.eq((1..=20).map(|n| 2 * n)));
-        let mut ends: Vec<_> = pool.map_unordered(1..=20, |n| n).wait_iter().collect();
+        let mut ends: Vec<_> = green::iter(pool.map_unordered(1..=20, |n| n)).collect();
         ends.sort_by_key(|end| *end.as_ref().unwrap());
         assert!(ends.into_iter().map(Result::unwrap).eq(1..=20));
     });
