@@ -54,7 +54,11 @@
 //! | run a program | [`run`], [`EventLoop`] |
 //! | start something beside | [`spawn`], [`task::Builder`], [`spawn_blocking`] |
 //! | wait for several things | [`join_all`], [`task::try_join_all`], [`join!`], [`try_join!`], [`select!`] |
+//! | take them as they come | [`task::JoinSet`], [`task::as_completed`], [`task::wait`] |
+//! | start what ends together | [`task::TaskGroup`] |
+//! | have something stop, or not | [`task::CancellationToken`], [`task::Deadline`], [`task::shield`] |
 //! | wait for a time, or not longer | [`sleep`], [`timeout`], [`time::interval`] |
+//! | have a function called later | [`task::call_later`], [`task::call_soon`] |
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
 //! | read lines, copy streams | [`io`] |
@@ -64,8 +68,9 @@
 //! | write blocking-looking code | `green`: `run`, `spawn`, `Wait::wait`, `scope`, `Pool`, `net` |
 //! | switch stacks without a loop | `green::Coroutine` |
 //! | give each task a value of its own | [`task_local!`] |
+//! | hand values on to the tasks that a task spawns | [`context_var!`] |
 //! | reach a loop from other threads | [`Handle`] |
-//! | see what a loop does | [`statistics`] |
+//! | see what a loop does | [`statistics`], [`task::all`] |
 //! | use every core | `launcher`: one loop per core, in worker processes that are looked after |
 //!
 //! # Features
@@ -95,6 +100,9 @@
 //! that was dropped it is reported, to standard error or to
 //! [a hook](event_loop::Builder::on_unobserved_panic). When a loop ends, the futures of all its
 //! tasks are dropped, on its thread.
+//!
+//! **A deadlock is not silence.** When every task waits and nothing is left that could wake one, the run
+//! ends, and tells who waits for what: see [`Deadlock`](event_loop::Deadlock).
 //!
 //! [`JoinHandle`]: task::JoinHandle
 

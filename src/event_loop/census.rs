@@ -172,7 +172,7 @@ impl TaskInfo {
         self.key
     }
 
-    fn task_name(&self) -> TaskName {
+    pub(super) fn task_name(&self) -> TaskName {
         TaskName { id: self.id(), name: self.name.clone() }
     }
 

@@ -113,9 +113,10 @@ impl fmt::Display for Deadlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("deadlock: nothing is left that could wake a task of this event loop")?;
         if let Some(circle) = self.circle() {
-            let ids = circle.iter().chain(circle.first()).map(|task| task.id().to_string());
-            let ids: Vec<_> = ids.collect();
-            write!(f, "\n  a circle of tasks that wait for each other: {}", ids.join(" -> "))?;
+            let names =
+                circle.iter().chain(circle.first()).map(|task| task.task_name().to_string());
+            let names: Vec<_> = names.collect();
+            write!(f, "\n  a circle of tasks that wait for each other: {}", names.join(" -> "))?;
         }
         for task in self.tasks.iter().take(LISTED) {
             write!(f, "\n  {task}")?;

@@ -3,6 +3,9 @@
 //! [`spawn`] starts one and gives a [`JoinHandle`]; [`join_all`], [`try_join_all`] and the macros
 //! [`join!`](crate::join), [`try_join!`](crate::try_join) and [`select!`](crate::select) wait for
 //! several.
+//!
+//! A [`TaskGroup`] is for tasks that nobody shall outlive, a [`JoinSet`] for those whose outputs are taken
+//! as they come. [`all`] tells who is there, and what each of them waits for.
 
 mod abort_handle;
 mod as_completed;
