@@ -105,7 +105,7 @@ fn an_abort_ends_the_process_and_says_why() {
 
 #[test]
 fn the_end_of_a_time_ends_the_process_and_says_why() {
-    let message = "the time of a block in a green thread is over, but in a program with";
+    let message = "a block in a green thread is over its limit, but in a program with";
     assert_aborts("timeout", message);
     assert_aborts("scope", "but in a program with `panic = \"abort\"` its stack cannot unwind");
 }
