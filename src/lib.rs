@@ -61,19 +61,24 @@
 //! | have a function called later | [`task::call_later`], [`task::call_soon`] |
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
-//! | be told of Ctrl-C | [`signal::ctrl_c`] |
+//! | read lines, copy streams | [`io`] |
+//! | be told of Ctrl-C and other signals | [`signal::ctrl_c`], [`signal::signal`] |
+//! | have threads of one's own for jobs | [`thread_pool`] |
+//! | run other programs | [`process`] |
 //! | write blocking-looking code | `green`: `run`, `spawn`, `Wait::wait`, `scope`, `Pool`, `net` |
 //! | switch stacks without a loop | `green::Coroutine` |
 //! | give each task a value of its own | [`task_local!`] |
 //! | hand values on to the tasks that a task spawns | [`context_var!`] |
 //! | reach a loop from other threads | [`Handle`] |
 //! | see what a loop does | [`statistics`], [`task::all`] |
+//! | use every core | `launcher`: one loop per core, in worker processes that are looked after |
 //!
 //! # Features
 //!
 //! | feature | on by default | adds |
 //! |---|---|---|
 //! | `green` | yes | the module `green`, and corosensei for the stack switch |
+//! | `launcher` | yes | the module `launcher`: worker processes, and the parent that looks after them |
 //!
 //! # How it behaves
 //!
@@ -126,6 +131,8 @@ pub mod event_loop;
 #[cfg(not(greenloop_loom))]
 mod blocking;
 #[cfg(not(greenloop_loom))]
+pub mod thread_pool;
+#[cfg(not(greenloop_loom))]
 pub mod time;
 
 #[cfg(not(greenloop_loom))]
@@ -135,15 +142,25 @@ pub mod task;
 pub mod sync;
 
 #[cfg(not(greenloop_loom))]
-mod io;
+pub mod queue;
+
+#[cfg(not(greenloop_loom))]
+pub mod io;
 #[cfg(not(greenloop_loom))]
 pub mod net;
 #[cfg(not(greenloop_loom))]
 pub mod signal;
 
+#[cfg(not(greenloop_loom))]
+pub mod process;
+
 #[cfg(all(feature = "green", not(greenloop_loom)))]
 #[cfg_attr(docsrs, doc(cfg(feature = "green")))]
 pub mod green;
+
+#[cfg(all(feature = "launcher", target_os = "linux", not(greenloop_loom)))]
+#[cfg_attr(docsrs, doc(cfg(feature = "launcher")))]
+pub mod launcher;
 
 #[cfg(not(greenloop_loom))]
 pub use self::{

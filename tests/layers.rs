@@ -14,13 +14,17 @@ const LAYERS: &[&[&str]] = &[
     &["wait_queue", "wake_set"],
     &["event_loop"],
     &["blocking"],
+    &["thread_pool"],
     &["time"],
     &["task"],
     &["sync"],
+    &["queue"],
     &["io"],
     &["net"],
     &["signal"],
+    &["process"],
     &["green"],
+    &["launcher"],
 ];
 
 /// Macros stand at the root of the crate, wherever they are written.

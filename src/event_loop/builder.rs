@@ -62,7 +62,7 @@ impl Builder {
 }
 
 /// What is done with a panic when there is no hook.
-pub(super) fn report_to_stderr(error: &JoinError) {
+pub(crate) fn report_to_stderr(error: &JoinError) {
     eprintln!("greenloop: {error} (nobody can collect it from its handle)");
 }
 

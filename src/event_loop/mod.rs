@@ -13,6 +13,7 @@ mod current;
 mod deadlock;
 mod fork;
 mod handle;
+mod pulse;
 mod registry;
 mod remote;
 mod root;
@@ -28,9 +29,11 @@ pub use self::{
     statistics::Statistics,
 };
 pub(crate) use self::{
+    builder::report_to_stderr,
     core::Core,
     current::{is_running, with, with_loop},
     fork::generation as process_generation,
+    pulse::Pulse,
     registry::{is_alive, post, run_or_post},
     threads::set_idle as set_idle_threads,
 };

@@ -49,6 +49,8 @@ pub mod net;
 mod overflow;
 mod permits;
 mod pool;
+pub mod process;
+mod reentrant_lock;
 mod run_under;
 mod scope;
 mod shield;
@@ -61,6 +63,7 @@ mod task_group;
 mod thread;
 mod timeout;
 mod wait;
+mod wait_stream;
 
 use std::{panic::Location, time::Duration};
 
@@ -72,11 +75,13 @@ pub use self::{
     iter::{Iter, iter},
     join::{Join, Joined, join_all},
     pool::{ImapUnordered, Pool, PoolFull},
+    reentrant_lock::{ReentrantLock, ReentrantLockGuard},
     scope::{Scope, ScopedJoinHandle, scope},
     shield::shield,
     spawn_after::spawn_after,
     timeout::timeout,
     wait::Wait,
+    wait_stream::{WaitIter, WaitStream},
 };
 pub use crate::task::{JoinHandle, Local};
 use crate::{

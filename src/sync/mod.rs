@@ -68,3 +68,7 @@ pub use self::{
         Acquire, AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
     },
 };
+pub(crate) use self::{
+    permits::{Permits, Refused, Take},
+    until::Until,
+};

@@ -49,7 +49,6 @@ static CLOSED: What = What::queue("oneshot::Sender::closed");
 ///     assert_eq!(receiver.await, Ok("done"));
 /// });
 /// ```
-#[must_use]
 #[track_caller]
 #[doc(alias = "AsyncResult")]
 #[doc(alias = "Future")]

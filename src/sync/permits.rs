@@ -15,9 +15,6 @@ use std::{
 use super::counted::poll_counted;
 use crate::wait_queue::{State, WaitQueue, Waiter, What, Who};
 
-/// How many permits there can be.
-pub(super) const MOST: usize = (u32::MAX >> 3) as usize;
-
 #[derive(Debug)]
 pub(crate) struct Permits {
     available: Cell<usize>,
@@ -40,6 +37,9 @@ pub(crate) enum Refused {
 }
 
 impl Permits {
+    /// How many there can be.
+    pub(crate) const MOST: usize = (u32::MAX >> 3) as usize;
+
     pub(crate) const fn new(
         available: usize,
         what: &'static What,
@@ -57,11 +57,6 @@ impl Permits {
     #[inline]
     pub(crate) fn available(&self) -> usize {
         self.available.get()
-    }
-
-    /// How many wait.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -108,6 +103,11 @@ impl Permits {
     /// Lets nobody have a permit any more.
     pub(crate) fn close(&self) {
         self.closed.set(true);
+        self.waiting.tell_all();
+    }
+
+    /// Ends the wait of all who wait, as if it were closed.
+    pub(crate) fn send_away(&self) {
         self.waiting.tell_all();
     }
 

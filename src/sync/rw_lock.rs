@@ -13,14 +13,14 @@ use std::{
 
 use super::{
     mutex::TryLockError,
-    permits::{MOST, Permits, Take},
+    permits::{Permits, Take},
 };
 use crate::wait_queue::{What, Who};
 
 static WHAT: What = What::queue("RwLock");
 
 /// What a writer takes: all that readers could take.
-const ALL: u32 = MOST as u32;
+const ALL: u32 = Permits::MOST as u32;
 
 /// A value that any number of tasks may read at a time, or one may write, also across its waits.
 ///
@@ -56,7 +56,7 @@ impl<T> RwLock<T> {
     #[track_caller]
     pub const fn new(value: T) -> Self {
         Self {
-            permits: Permits::new(MOST, &WHAT, Location::caller()),
+            permits: Permits::new(Permits::MOST, &WHAT, Location::caller()),
             value: UnsafeCell::new(value),
         }
     }

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::permits::{MOST, Permits, Refused, Take};
+use super::permits::{Permits, Refused, Take};
 use crate::wait_queue::What;
 
 static WHAT: What = What::queue("Semaphore");
@@ -57,7 +57,7 @@ pub struct Semaphore {
 
 impl Semaphore {
     /// How many permits there can be at most.
-    pub const MAX_PERMITS: usize = MOST;
+    pub const MAX_PERMITS: usize = Permits::MOST;
 
     /// Makes a semaphore with so many permits.
     ///
@@ -75,7 +75,7 @@ impl Semaphore {
         what: &'static What,
         created: &'static Location<'static>,
     ) -> Self {
-        assert!(permits <= MOST, "more permits than Semaphore::MAX_PERMITS");
+        assert!(permits <= Permits::MOST, "more permits than Semaphore::MAX_PERMITS");
         Self { permits: Permits::new(permits, what, created), forgotten: Cell::new(0) }
     }
 
@@ -216,7 +216,7 @@ impl Semaphore {
     #[doc(alias = "release")]
     pub fn add_permits(&self, permits: usize) {
         let sum = self.available_permits().saturating_add(permits);
-        assert!(sum <= MOST, "more permits than Semaphore::MAX_PERMITS");
+        assert!(sum <= Permits::MOST, "more permits than Semaphore::MAX_PERMITS");
         self.permits.give(permits);
     }
 

@@ -11,7 +11,7 @@ use crate::wait_queue::{State, WaitQueue, Waiter};
 pin_project_lite::pin_project! {
     /// Looks whenever all in the queue are told, until there is a result.
     #[must_use = "a future does nothing unless awaited"]
-    pub(super) struct Until<'a, F> {
+    pub(crate) struct Until<'a, F> {
         queue: &'a WaitQueue,
         look: F,
         #[pin]
@@ -20,7 +20,7 @@ pin_project_lite::pin_project! {
 }
 
 impl<'a, F> Until<'a, F> {
-    pub(super) fn new<R>(queue: &'a WaitQueue, look: F) -> Self
+    pub(crate) fn new<R>(queue: &'a WaitQueue, look: F) -> Self
     where
         F: FnMut() -> Option<R>,
     {

@@ -63,6 +63,17 @@ impl<T> Shared<T> {
     }
 }
 
+impl<T: fmt::Debug> Shared<T> {
+    fn fmt_as(&self, end: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct(end);
+        match self.value.try_borrow() {
+            Ok(value) => debug.field("value", &*value),
+            Err(_) => debug.field("value", &format_args!("<being changed>")),
+        };
+        debug.finish_non_exhaustive()
+    }
+}
+
 /// Changes the value; there may be several.
 pub struct Sender<T> {
     shared: Rc<Shared<T>>,
@@ -236,7 +247,7 @@ impl<T> Drop for Sender<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Sender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("watch::Sender").field("value", &self.shared.value).finish_non_exhaustive()
+        self.shared.fmt_as("watch::Sender", f)
     }
 }
 
@@ -396,7 +407,7 @@ impl<T> Drop for Receiver<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("watch::Receiver").field("value", &self.shared.value).finish_non_exhaustive()
+        self.shared.fmt_as("watch::Receiver", f)
     }
 }
 

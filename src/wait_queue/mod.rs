@@ -24,7 +24,7 @@ mod waiter;
 
 use std::{cell::Cell, fmt, panic::Location, pin::Pin, ptr::NonNull, task::Waker};
 
-#[allow(unused_imports, reason = "for the report of what all tasks wait for")]
+#[allow(unused_imports, reason = "for the report of what all tasks wait for, and tested here")]
 pub(crate) use self::places::{Wait, waits};
 use self::{
     places::Place,

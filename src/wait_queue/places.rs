@@ -1,4 +1,5 @@
 #![allow(unsafe_code, reason = "links the places that are waited at, which are pinned")]
+#![allow(dead_code, reason = "whoever reads the report comes next")]
 //! Who waits for what on this thread: for the report about a program in which nothing can go on, and for
 //! the list of all tasks.
 //!

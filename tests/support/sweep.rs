@@ -34,14 +34,16 @@ pub(crate) enum Fate {
 /// Futures that share an `S`.
 pub(crate) struct Sweep<S> {
     make: Box<dyn Fn() -> S>,
-    futures: Vec<Box<dyn Fn(Rc<S>) -> Boxed>>,
-    acts: Vec<Box<dyn Fn(&S)>>,
+    futures: Vec<Make<S>>,
+    acts: Vec<Act<S>>,
     /// How many futures may be dropped in one run.
     drops: usize,
     /// How often in one run a future may be polled that was not woken, with another waker.
     spurious: usize,
 }
 
+type Make<S> = Box<dyn Fn(Rc<S>) -> Boxed>;
+type Act<S> = Box<dyn Fn(&S)>;
 type Boxed = Pin<Box<dyn Future<Output = ()>>>;
 
 impl<S: 'static> Sweep<S> {

@@ -39,12 +39,15 @@ impl Patience {
 
 /// Does an operation at once with `now`, or waits for it with `later`.
 #[track_caller]
-pub(super) fn do_io<A, T>(
+pub(super) fn do_io<A, T, F>(
     patience: Patience,
     argument: A,
     now: impl FnOnce(A) -> io::Result<T>,
-    later: impl AsyncFnOnce(A) -> io::Result<T>,
-) -> io::Result<T> {
+    later: impl FnOnce(A) -> F,
+) -> io::Result<T>
+where
+    F: Future<Output = io::Result<T>>,
+{
     match patience {
         Patience::None => try_io(|| now(argument)),
         Patience::Endless => later(argument).wait(),
@@ -57,7 +60,9 @@ pub(super) fn do_io<A, T>(
 
 /// Waits for what cannot be tried, such as a connection to be made.
 #[track_caller]
-pub(super) fn wait_io<T>(operation: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+pub(in crate::green) fn wait_io<T>(
+    operation: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
     if !thread::panicking() {
         return operation.wait();
     }

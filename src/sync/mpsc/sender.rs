@@ -11,7 +11,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    sync::permits::{MOST, Refused},
+    sync::permits::{Permits, Refused},
     time::timeout,
 };
 
@@ -40,7 +40,7 @@ use crate::{
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a channel holds at least one message");
-    assert!(capacity <= MOST, "a channel holds at most Semaphore::MAX_PERMITS messages");
+    assert!(capacity <= Permits::MOST, "a channel holds at most Semaphore::MAX_PERMITS messages");
     let shared = Rc::pin(Shared::new(capacity, Location::caller()));
     let receiving = Receiving::new(shared.clone());
     (Sender { shared }, Receiver::new(receiving))
