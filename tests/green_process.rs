@@ -11,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use green_support::{run, watch};
+use green_support::{own_process, run, watch};
 use greenloop::{
     green::{
-        self, Wait, WaitStream,
+        self, Wait,
         process::{Child, Command},
     },
     signal::{SignalKind, ctrl_c, signal},
@@ -221,7 +221,7 @@ fn signals_are_waited_for_and_iterated_over() {
             });
             (&mut interrupted).wait().unwrap();
             let mut seen = 0;
-            for () in told.wait_iter() {
+            for () in green::iter(told) {
                 seen += 1;
                 if seen == 3 {
                     break;

@@ -240,9 +240,13 @@ fn the_oldest_generation_is_cut_when_too_many_drain() {
     let address = launched.address();
     let mut clients = Vec::new();
     for roll in 1..=3 {
-        let mut client = Client::connect(address).unwrap();
-        client.ask("hello").unwrap();
-        clients.push(client);
+        // The worker that drains may still take what is in the queue: wait for one of the new one's.
+        let newest = pid_in(launched.wait_lines(") is ready", roll).last().unwrap()).to_string();
+        wait_until("the newest worker has accepted", || {
+            let mut client = Client::connect(address).unwrap();
+            let is_newest = client.ask("pid").unwrap() == newest;
+            is_newest.then(|| clients.push(client)).is_some()
+        });
         launched.signal(libc::SIGHUP);
         launched.wait_lines("has finished", roll);
     }

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
             a_process_with_threads_is_not_forked_and_names_them,
             a_thread_that_comes_later_stops_the_forking,
             systemd_hears_ready_once,
+            systemd_hears_signs_of_life_while_a_worker_is_healthy,
             a_worker_that_is_never_ready_is_killed_and_started_again,
             a_worker_that_fails_at_once_is_started_less_and_less_often_and_given_up,
             a_fatal_worker_is_not_started_again,
@@ -202,6 +203,41 @@ fn systemd_hears_ready_once() {
     launched.ended();
     manager.set_nonblocking(true).unwrap();
     assert!(manager.recv(&mut [0; 10]).is_err(), "nothing else");
+    let _ = std::fs::remove_file(&path);
+}
+
+fn systemd_hears_signs_of_life_while_a_worker_is_healthy() {
+    let path = std::env::temp_dir().join(format!("greenloop-watchdog-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(STUCK)).unwrap();
+    let launched = program("server")
+        .env("NOTIFY_SOCKET", path.display())
+        .env("WATCHDOG_USEC", 100_000)
+        .start();
+    let mut lives = 0;
+    while lives < 3 {
+        let mut buffer = [0; 1000];
+        let count = manager.recv(&mut buffer).unwrap();
+        lives += usize::from(&buffer[..count] == b"WATCHDOG=1");
+    }
+    launched.stop();
+    // Meant for another process, it is not answered.
+    let launched = program("server")
+        .env("NOTIFY_SOCKET", path.display())
+        .env("WATCHDOG_USEC", 10_000)
+        .env("WATCHDOG_PID", 1)
+        .start();
+    launched.wait_line("all workers are ready");
+    launched.stop();
+    manager.set_nonblocking(true).unwrap();
+    let mut last = [0; 1000];
+    let mut words = Vec::new();
+    while let Ok(count) = manager.recv(&mut last) {
+        words.push(String::from_utf8_lossy(&last[..count]).into_owned());
+    }
+    let after = words.iter().rposition(|word| word.starts_with("READY=1")).unwrap();
+    assert!(!words[after..].contains(&"WATCHDOG=1".into()), "{words:?}");
     let _ = std::fs::remove_file(&path);
 }
 

@@ -181,10 +181,7 @@ fn workers_serve_on_during_the_drain_delay() {
 fn a_launcher_without_workers_ends_as_well() {
     for (signal, served) in [(libc::SIGTERM, true), (libc::SIGINT, false)] {
         let launched = program("server").env("WORKERS", 0).start();
-        // It tells no events, so the address is looked for among the sockets of the process.
-        wait_until("it listens", || listening_port(launched.pid()).is_some());
-        let port = listening_port(launched.pid()).unwrap();
-        let mut client = Client::connect(([127, 0, 0, 1], port).into()).unwrap();
+        let mut client = Client::connect(launched.address()).unwrap();
         assert_eq!(client.ask("pid").unwrap(), launched.pid().to_string());
         client.say("hello\nslow 200").unwrap();
         assert_eq!(client.hear().unwrap(), "hello");
@@ -194,22 +191,6 @@ fn a_launcher_without_workers_ends_as_well() {
         let (status, _) = launched.ended();
         assert_eq!(status.code(), Some(0));
     }
-}
-
-/// The port of 127.0.0.1 that a process listens on.
-fn listening_port(pid: u32) -> Option<u16> {
-    let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).ok()?;
-    let links: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
-        .ok()?
-        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
-        .map(|link| link.to_string_lossy().into_owned())
-        .collect();
-    table.lines().skip(1).find_map(|line| {
-        let fields: Vec<_> = line.split_ascii_whitespace().collect();
-        let own = links.contains(&format!("socket:[{}]", fields[9]));
-        (own && fields[3] == "0A")
-            .then(|| u16::from_str_radix(fields[1].split(':').nth(1).unwrap(), 16).unwrap())
-    })
 }
 
 fn green_threads_are_drained_and_unwound() {

@@ -7,8 +7,11 @@ use super::{
     scoreboard::{COUNTERS, Scoreboard},
     seat::{self, Body, Seat},
     sockets::{Binding, Endpoint},
-    supervisor::{Outcome, Supervisor, exec, inherit},
-    sys,
+    supervisor::{Outcome, Supervisor, exec, inherit, tell_sockets},
+    sys::{
+        self,
+        signals::{self, Action},
+    },
     worker::Equipment,
 };
 use crate::event_loop;
@@ -397,10 +400,11 @@ impl Settings {
         self.bindings.iter().map(open).collect()
     }
 
-    fn run_inline(self, body: Body) -> io::Result<ExitCode> {
+    fn run_inline(mut self, body: Body) -> io::Result<ExitCode> {
         let mut inherited = inherit::Inherited::from_environment();
         let endpoints = self.open_sockets(&mut inherited, 1)?;
         drop(inherited);
+        tell_sockets(&mut self, &endpoints);
         let board: &'static Scoreboard = sys::memory::share_with_children()?;
         let place = board.hand_out(0, 1).expect("the scoreboard is empty");
         board.supervisor.store(std::process::id(), std::sync::atomic::Ordering::Relaxed);
@@ -420,6 +424,9 @@ impl Settings {
             counters: Rc::clone(&self.counters),
         };
         let status = seat::run(Seat::Alone, equipment, body);
+        for signal in [libc::SIGTERM, libc::SIGQUIT, libc::SIGINT] {
+            let _ = signals::set(signal, Action::Default);
+        }
         endpoints.iter().for_each(Endpoint::remove_file);
         Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
     }

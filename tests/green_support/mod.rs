@@ -9,7 +9,7 @@
 #[path = "../support/own_process.rs"]
 pub(crate) mod own_process;
 #[path = "../support/mod.rs"]
-mod support;
+pub(crate) mod support;
 
 use std::{
     any::Any,

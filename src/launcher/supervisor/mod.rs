@@ -214,14 +214,7 @@ impl Supervisor {
 
     /// Runs until all is over, or until this process is a worker.
     pub(super) fn run(mut self) -> io::Result<Outcome> {
-        for endpoint in &self.endpoints {
-            let event = Event::Listening {
-                name: endpoint.name.clone(),
-                address: endpoint.address(),
-                inherited: endpoint.inherited,
-            };
-            tell(&mut self.settings, &event);
-        }
+        tell_sockets(&mut self.settings, &self.endpoints);
         self.check_pinning();
         let mut poll = Poll::new();
         loop {
@@ -481,6 +474,14 @@ impl Supervisor {
 
 /// A loop that has not turned for so long is looked at more closely in a dump.
 const STUCK: Duration = Duration::from_secs(1);
+
+/// Tells where the launcher listens.
+pub(super) fn tell_sockets(settings: &mut Settings, endpoints: &[Endpoint]) {
+    for endpoint in endpoints {
+        let (name, address) = (endpoint.name.clone(), endpoint.address());
+        tell(settings, &Event::Listening { name, address, inherited: endpoint.inherited });
+    }
+}
 
 /// Tells the hook, or standard error.
 fn tell(settings: &mut Settings, event: &Event) {

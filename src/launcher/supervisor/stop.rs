@@ -7,10 +7,17 @@ use std::{
 };
 
 use super::{
-    Outcome, Stopping, Supervisor,
+    Outcome, SIGNALS, Stopping, Supervisor,
     process::{Phase, Process},
 };
-use crate::launcher::{Event, scoreboard::State, sys};
+use crate::launcher::{
+    Event,
+    scoreboard::State,
+    sys::{
+        self,
+        signals::{self, Action},
+    },
+};
 
 /// How long the destructors of a worker may take that is told to end at once.
 const FAST: Duration = Duration::from_secs(2);
@@ -148,6 +155,10 @@ impl Supervisor {
             }
         }
         self.kill_successor();
+        for signal in SIGNALS {
+            // What comes from now on ends the process, as before `run`.
+            let _ = signals::set(signal, Action::Default);
+        }
         self.tell(Event::Stopped(self.status));
         Outcome::Ended(self.status)
     }
