@@ -54,7 +54,11 @@
 //! | run a program | [`run`], [`EventLoop`] |
 //! | start something beside | [`spawn`], [`task::Builder`], [`spawn_blocking`] |
 //! | wait for several things | [`join_all`], [`task::try_join_all`], [`join!`], [`try_join!`], [`select!`] |
+//! | take them as they come | [`task::JoinSet`], [`task::as_completed`], [`task::wait`] |
+//! | start what ends together | [`task::TaskGroup`] |
+//! | have something stop, or not | [`task::CancellationToken`], [`task::Deadline`], [`task::shield`] |
 //! | wait for a time, or not longer | [`sleep`], [`timeout`], [`time::interval`] |
+//! | have a function called later | [`task::call_later`], [`task::call_soon`] |
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
 //! | be told of Ctrl-C and other signals | [`signal::ctrl_c`], [`signal::signal`] |
@@ -63,8 +67,9 @@
 //! | write blocking-looking code | `green`: `run`, `spawn`, `Wait::wait`, `scope`, `Pool`, `net` |
 //! | switch stacks without a loop | `green::Coroutine` |
 //! | give each task a value of its own | [`task_local!`] |
+//! | hand values on to the tasks that a task spawns | [`context_var!`] |
 //! | reach a loop from other threads | [`Handle`] |
-//! | see what a loop does | [`statistics`] |
+//! | see what a loop does | [`statistics`], [`task::all`] |
 //!
 //! # Features
 //!
@@ -93,6 +98,9 @@
 //! [a hook](event_loop::Builder::on_unobserved_panic). When a loop ends, the futures of all its
 //! tasks are dropped, on its thread.
 //!
+//! **A deadlock is not silence.** When every task waits and nothing is left that could wake one, the run
+//! ends, and tells who waits for what: see [`Deadlock`](event_loop::Deadlock).
+//!
 //! [`JoinHandle`]: task::JoinHandle
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -111,6 +119,8 @@ mod timers;
 
 #[cfg(not(greenloop_loom))]
 mod wait_queue;
+#[cfg(not(greenloop_loom))]
+mod wake_set;
 
 #[cfg(not(greenloop_loom))]
 pub mod event_loop;
@@ -147,7 +157,7 @@ pub mod green;
 
 #[cfg(not(greenloop_loom))]
 pub use self::{
-    event_loop::{EventLoop, Handle, run, statistics},
+    event_loop::{EventLoop, Handle, run, statistics, try_run},
     task::{join_all, spawn, spawn_blocking, yield_now},
     time::{sleep, timeout},
 };

@@ -121,6 +121,15 @@ impl Side {
         Some(more.swap_remove(place).1)
     }
 
+    fn is_awaited(&self) -> bool {
+        self.first.is_some() || self.more.as_ref().is_some_and(|more| !more.is_empty())
+    }
+
+    fn each_waker(&self, see: &mut dyn FnMut(&Waker)) {
+        let waiters = self.first.iter().chain(self.more.iter().flat_map(|more| more.iter()));
+        waiters.for_each(|(_, waker)| see(waker));
+    }
+
     fn take_all(&mut self, woken: &mut Vec<Waker>) {
         woken.extend(self.first.take().map(|(_, waker)| waker));
         if let Some(more) = self.more.take() {
@@ -293,6 +302,19 @@ impl Reactor {
             }
         }
         Ok(())
+    }
+
+    /// Whether anybody waits for a descriptor.
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.sources.iter().any(|(_, source)| source.read.is_awaited() || source.write.is_awaited())
+    }
+
+    /// Calls `see` with everybody who waits for a descriptor.
+    pub(crate) fn each_waiter(&self, see: &mut dyn FnMut(RawFd, Direction, &Waker)) {
+        for (_, source) in &self.sources {
+            source.read.each_waker(&mut |waker| see(source.fd, Direction::Read, waker));
+            source.write.each_waker(&mut |waker| see(source.fd, Direction::Write, waker));
+        }
     }
 
     /// How many descriptors are watched.

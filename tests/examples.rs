@@ -24,6 +24,7 @@ fn bad_arguments_give_a_usage_line_and_status_2() {
         ("echo_client", &["--size", "0"]),
         ("echo_client", &["--loud"]),
         ("sleepers", &["11"]),
+        ("timers", &["50"]),
         ("port_forward", &[]),
         ("port_forward", &[ANY_PORT]),
         ("port_forward", &[ANY_PORT, ANY_PORT, ANY_PORT]),
@@ -390,4 +391,30 @@ fn assert_ended(mut stream: TcpStream) {
         Ok(count) => assert_eq!(count, 0),
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
+}
+
+#[test]
+fn timers_fire_in_the_order_of_their_times_and_not_early() {
+    let ended = Program::run("timers", &[]);
+    assert!(ended.status.success(), "{ended:?}");
+    let lines = ended.stdout.lines().map(|line| line.trim_start().split_once(' ').unwrap());
+    let lines: Vec<(u128, &str)> = lines.map(|(at, what)| (at.parse().unwrap(), what)).collect();
+    let barks = "the watchdog has heard nothing for 100 ms";
+    let expected = [
+        (30, "hello"),
+        (50, "tick"),
+        (100, "tick"),
+        (150, "tick"),
+        (200, "tock"),
+        (250, "tock"),
+        (300, "tock"),
+    ];
+    // On a machine that is slow for a moment the watchdog may bark between the others.
+    let (heard, barked): (Vec<_>, Vec<_>) = lines.iter().partition(|(_, what)| *what != barks);
+    assert_eq!((heard.len(), barked.len()), (expected.len(), 1), "{ended:?}");
+    for ((at, what), (time, expected)) in heard.into_iter().zip(expected) {
+        assert_eq!(what, expected, "{ended:?}");
+        assert!(at >= time, "{what} came at {at}: {ended:?}");
+    }
+    assert!(barked[0].0 >= 100, "{ended:?}");
 }

@@ -26,6 +26,7 @@ fn bad_arguments_give_a_usage_line_and_status_2() {
         ("eat_play", &["egon"]),
         ("generators", &["10"]),
         ("pool_crawl", &["5"]),
+        ("dining", &["noodles"]),
         ("mixed", &["--help"]),
     ];
     for (name, arguments) in cases {
@@ -230,4 +231,26 @@ fn difference<'a>(one: &'a str, other: &'a str) -> (Vec<&'a str>, Vec<&'a str>) 
         }
     }
     (only_one, only_other)
+}
+
+#[test]
+fn dining_ends_in_a_report_of_the_deadlock_and_then_everybody_eats() {
+    let ended = Program::run("dining", &[]);
+    assert!(ended.status.success(), "{ended:?}");
+    let (stuck, cured) = ended.stdout.split_once("-- noodles first\n").unwrap();
+    assert!(stuck.contains("deadlock: "), "{stuck}");
+    // Two are in the circle: the one who has the fork, and the one who has the noodles.
+    let circle = stuck.lines().find(|line| line.contains("a circle of tasks")).unwrap();
+    let [fork, noodles] = ["\"nezha\"", "\"egon\""];
+    assert!(circle.contains(fork) && circle.contains(noodles), "{circle}");
+    assert_eq!(circle.matches(" -> ").count(), 2, "{circle}");
+    let waiting = stuck.lines().filter(|line| line.contains("waits for the Mutex made at "));
+    let waiting: Vec<_> = waiting.collect();
+    assert_eq!(waiting.len(), 5, "one of six has eaten: {stuck}");
+    for line in waiting {
+        assert!(line.contains("(green thread), spawned at examples/dining.rs:"), "{line}");
+        assert!(line.contains("which task ") && line.ends_with(" has"), "{line}");
+    }
+    assert_eq!(cured.lines().filter(|line| line.ends_with("has the fork and eats")).count(), 6);
+    assert!(cured.ends_with("0 portions are left\n"), "{cured}");
 }

@@ -11,7 +11,7 @@ use std::{
 /// name all earlier ones.
 const LAYERS: &[&[&str]] = &[
     &["executor", "reactor", "timers"],
-    &["wait_queue"],
+    &["wait_queue", "wake_set"],
     &["event_loop"],
     &["blocking"],
     &["thread_pool"],

@@ -15,7 +15,7 @@ use std::{
     io, mem, ptr,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
     thread,
@@ -23,7 +23,7 @@ use std::{
 };
 
 use crate::{
-    event_loop::process_generation,
+    event_loop::{process_generation, set_idle_threads},
     executor::{contain, wake},
 };
 
@@ -63,6 +63,8 @@ struct State {
     jobs: VecDeque<Job>,
     threads: usize,
     idle: usize,
+    /// How many of the idle ones `IDLE` has counted: those for whom there is no job in line.
+    counted: usize,
     /// How many were started in all.
     started: usize,
     /// Those who wait for the end of the last thread.
@@ -78,6 +80,16 @@ pub(crate) enum Refused {
     NoThread(io::Error),
 }
 
+/// How many threads of all pools are idle and will stay so unless somebody submits a job: the lower half.
+/// The upper one says in which process, since a forked child has none of its parent's.
+static IDLE: AtomicU64 = AtomicU64::new(0);
+
+fn idle_threads() -> usize {
+    let all = IDLE.load(Ordering::Acquire);
+    let process = process_generation().unwrap_or_default();
+    if (all >> 32) as u32 == process { all as u32 as usize } else { 0 }
+}
+
 thread_local! {
     /// The address of what this thread belongs to.
     static OWN: Cell<*const Threads> = const { Cell::new(ptr::null()) };
@@ -85,6 +97,7 @@ thread_local! {
 
 impl Threads {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
+        set_idle_threads(idle_threads);
         Self::with(settings, process_generation().unwrap_or_default(), false)
     }
 
@@ -131,6 +144,7 @@ impl Threads {
             return Err(Refused::Closed);
         }
         state.jobs.push_back(job);
+        self.count_idle(&mut state);
         if state.idle >= state.jobs.len() {
             drop(state);
             self.work.notify_one();
@@ -157,6 +171,7 @@ impl Threads {
                     return Ok(());
                 }
                 let refused = mem::take(&mut state.jobs);
+                self.count_idle(&mut state);
                 self.tell_if_ended(state);
                 drop(refused);
                 Err(Refused::NoThread(error))
@@ -170,6 +185,7 @@ impl Threads {
         let mut state = self.lock();
         loop {
             while let Some(job) = state.jobs.pop_front() {
+                self.count_idle(&mut state);
                 drop(state);
                 // A closure's panic is caught inside; this one would be a destructor's.
                 contain(job);
@@ -179,6 +195,7 @@ impl Threads {
                 break;
             }
             state.idle += 1;
+            self.count_idle(&mut state);
             let (woken, timeout) = self
                 .work
                 .wait_timeout_while(state, self.settings.keep_alive, |state| {
@@ -187,12 +204,29 @@ impl Threads {
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
+            self.count_idle(&mut state);
             if timeout.timed_out() && state.jobs.is_empty() {
                 break;
             }
         }
         state.threads -= 1;
         self.tell_if_ended(state);
+    }
+
+    /// Keeps `IDLE` right after a change of the idle threads or of the jobs.
+    fn count_idle(&self, state: &mut State) {
+        let idle = state.idle.saturating_sub(state.jobs.len());
+        if idle == state.counted {
+            return;
+        }
+        let change = |all: u64| {
+            let (process, count) = ((all >> 32) as u32, all as u32 as usize);
+            let others = if process == self.process { count - state.counted } else { 0 };
+            Some((u64::from(self.process) << 32) | (others + idle) as u64)
+        };
+        // It always has a next value. Whoever reads it also sees what the thread did before it was idle.
+        let _ = IDLE.fetch_update(Ordering::AcqRel, Ordering::Relaxed, change);
+        state.counted = idle;
     }
 
     /// Tells those who wait for the end, if it has come.
@@ -216,7 +250,10 @@ impl Threads {
 
     /// Drops the jobs that wait in line, and gives their number.
     pub(crate) fn drop_waiting_jobs(&self) -> usize {
-        let jobs = mem::take(&mut self.lock().jobs);
+        let mut state = self.lock();
+        let jobs = mem::take(&mut state.jobs);
+        self.count_idle(&mut state);
+        drop(state);
         let count = jobs.len();
         // One by one, so that a destructor's panic takes none along.
         jobs.into_iter().for_each(|job| contain(|| drop(job)));
