@@ -19,6 +19,8 @@ mod statistics;
 
 use std::{io, num::NonZeroU64, panic::resume_unwind};
 
+#[cfg(all(feature = "launcher", target_os = "linux"))]
+pub(crate) use self::pulse::Pulse;
 pub use self::{
     builder::Builder,
     handle::{Handle, RemoteJoinHandle},
@@ -28,7 +30,6 @@ pub(crate) use self::{
     core::Core,
     current::{is_running, with, with_loop},
     fork::generation as process_generation,
-    pulse::Pulse,
     registry::{is_alive, post, run_or_post},
 };
 use crate::executor::{JoinError, SpawnOptions};
