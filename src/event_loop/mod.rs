@@ -22,6 +22,8 @@ mod threads;
 
 use std::{io, num::NonZeroU64, panic::resume_unwind};
 
+#[cfg(all(feature = "launcher", target_os = "linux"))]
+pub(crate) use self::pulse::Pulse;
 pub use self::{
     builder::Builder,
     deadlock::Deadlock,
@@ -33,7 +35,6 @@ pub(crate) use self::{
     core::Core,
     current::{is_running, with, with_loop},
     fork::generation as process_generation,
-    pulse::Pulse,
     registry::{is_alive, post, run_or_post},
     threads::set_idle as set_idle_threads,
 };

@@ -79,9 +79,13 @@ impl Supervisor {
         let stable = self.settings.restart.is_stable(process.ready_for(now));
         let state = &mut self.slots[slot];
         state.deaths = if stable { 1 } else { state.deaths.saturating_add(1) };
+        self.board.restarts[slot].fetch_add(1, Relaxed);
+        if self.processes.iter().any(|other| other.id.slot == slot && other.holds_slot()) {
+            // One whose loop had hung was replaced before it was gone.
+            return None;
+        }
         let pause = self.settings.restart.pause(state.deaths, random());
         state.not_before = Some(now + pause);
-        self.board.restarts[slot].fetch_add(1, Relaxed);
         Some(pause)
     }
 
