@@ -12,7 +12,7 @@
 use std::{cell::Cell, rc::Rc, time::Duration};
 
 use greenloop::{
-    green::{self, Wait, WaitStream},
+    green::{self, Wait},
     join_all,
     queue::Queue,
     sleep, spawn,
@@ -75,7 +75,7 @@ async fn eat(counter: Counter) -> u32 {
 /// The same as a green thread, in a `for` loop.
 fn eat_in_green(counter: &Counter) -> u32 {
     let mut eaten = 0;
-    for _cake in counter.stream().wait_iter() {
+    for _cake in green::iter(counter.stream()) {
         sleep(Duration::from_millis(15)).wait();
         eaten += 1;
         counter.task_done().expect("it was put there");

@@ -66,12 +66,14 @@
 //! | give each task a value of its own | [`task_local!`] |
 //! | reach a loop from other threads | [`Handle`] |
 //! | see what a loop does | [`statistics`] |
+//! | use every core | `launcher`: one loop per core, in worker processes that are looked after |
 //!
 //! # Features
 //!
 //! | feature | on by default | adds |
 //! |---|---|---|
 //! | `green` | yes | the module `green`, and corosensei for the stack switch |
+//! | `launcher` | yes | the module `launcher`: worker processes, and the parent that looks after them |
 //!
 //! # How it behaves
 //!
@@ -147,6 +149,10 @@ pub mod process;
 #[cfg(all(feature = "green", not(greenloop_loom)))]
 #[cfg_attr(docsrs, doc(cfg(feature = "green")))]
 pub mod green;
+
+#[cfg(all(feature = "launcher", target_os = "linux", not(greenloop_loom)))]
+#[cfg_attr(docsrs, doc(cfg(feature = "launcher")))]
+pub mod launcher;
 
 #[cfg(not(greenloop_loom))]
 pub use self::{

@@ -20,6 +20,12 @@ fn bad_arguments_give_a_usage_line_and_status_2() {
     let cases: &[(&str, &[&str])] = &[
         ("echo_server", &["--lower"]),
         ("echo_server", &[ANY_PORT, ANY_PORT]),
+        #[cfg(all(feature = "launcher", target_os = "linux"))]
+        ("echo_prefork", &["--workers", "many"]),
+        #[cfg(all(feature = "launcher", target_os = "linux"))]
+        ("echo_prefork_green", &["--workers"]),
+        #[cfg(all(feature = "launcher", target_os = "linux"))]
+        ("hot_restart", &["--rolls", "-1"]),
         ("echo_client", &["--clients"]),
         ("echo_client", &["--messages", "many"]),
         ("echo_client", &["--size", "0"]),
@@ -41,6 +47,38 @@ fn bad_arguments_give_a_usage_line_and_status_2() {
 #[test]
 fn echo_server_sends_back_every_byte_of_every_client() {
     echo::sends_back_every_byte_of_every_client("echo_server");
+}
+
+#[cfg(all(feature = "launcher", target_os = "linux"))]
+#[test]
+fn echo_prefork_sends_back_every_byte_of_every_client() {
+    for name in ["echo_prefork", "echo_prefork_green"] {
+        for workers in ["0", "1", "3"] {
+            let arguments = [ANY_PORT, "--workers", workers, "--upper"];
+            let (server, address) = Program::serve(name, &arguments);
+            thread::scope(|scope| {
+                for _ in 0..10 {
+                    scope.spawn(move || {
+                        let answer = say_all_and_hear_all(connect(address), b"hello, workers");
+                        assert_eq!(answer, b"HELLO, WORKERS");
+                    });
+                }
+            });
+            // Without workers there is no launcher to have a status of its own for Ctrl-C.
+            let status = if workers == "0" { 0 } else { 130 };
+            assert_eq!(server.interrupt().code(), Some(status), "{name} {workers}");
+        }
+    }
+}
+
+#[cfg(all(feature = "launcher", target_os = "linux"))]
+#[test]
+fn hot_restart_loses_no_connection() {
+    let arguments = ["--upgrades", "1", "--rolls", "2", "--kills", "1"];
+    let ended = Program::run("hot_restart", &arguments);
+    assert!(ended.status.success(), "{ended:?}");
+    assert!(ended.stdout.contains("1 upgrades, 2 rolling restarts, 1 workers killed"), "{ended:?}");
+    assert!(ended.stdout.contains("\nlost: 0\n"), "{ended:?}");
 }
 
 #[test]

@@ -376,14 +376,14 @@ both_styles! {
 #[cfg(feature = "green")]
 #[test]
 fn a_for_loop_in_a_green_thread_ends_with_the_queue() {
-    use greenloop::green::{self, Wait, WaitStream};
+    use greenloop::green::{self, Wait};
     styles::run_green(|| {
         let queue = Rc::new(PriorityQueue::new());
         let consumer = green::spawn({
             let queue = Rc::clone(&queue);
             move || {
                 let mut got = Vec::new();
-                for item in queue.stream().wait_iter() {
+                for item in green::iter(queue.stream()) {
                     got.push(item);
                 }
                 got

@@ -3,9 +3,6 @@
 //! became of its job: `concurrent.futures`, in Rust.
 
 mod green_support;
-#[path = "support/own_process.rs"]
-mod own_process;
-mod support;
 
 use std::{
     collections::BTreeSet,
@@ -22,11 +19,14 @@ use std::{
 };
 
 use futures_util::{Stream as _, StreamExt as _};
+use green_support::{
+    own_process,
+    support::{self, Drops, Wakes, block_on, panic_of},
+};
 use greenloop::{
-    green::{Wait, WaitStream},
+    green::{self, Wait},
     thread_pool::{JobHandle, ThreadPool},
 };
-use support::{Drops, Wakes, block_on, panic_of};
 
 /// Holds threads up until it is opened.
 #[derive(Clone, Default)]
@@ -327,9 +327,9 @@ fn a_map_gives_the_results_in_the_order_of_the_items() {
 fn a_green_thread_iterates_over_a_map() {
     green_support::run(|| {
         let pool = ThreadPool::new(2);
-        let doubled = pool.map(1..=20, |n| 2 * n).wait_iter().map(Result::unwrap);
+        let doubled = green::iter(pool.map(1..=20, |n| 2 * n)).map(Result::unwrap);
         assert!(doubled.eq((1..=20).map(|n| 2 * n)));
-        let mut ends: Vec<_> = pool.map_unordered(1..=20, |n| n).wait_iter().collect();
+        let mut ends: Vec<_> = green::iter(pool.map_unordered(1..=20, |n| n)).collect();
         ends.sort_by_key(|end| *end.as_ref().unwrap());
         assert!(ends.into_iter().map(Result::unwrap).eq(1..=20));
     });

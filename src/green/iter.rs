@@ -24,30 +24,24 @@ use super::wait::Wait;
 /// });
 /// ```
 #[doc(alias = "iwait")]
-pub fn iter<S: Stream + Unpin>(stream: S) -> Iter<S> {
-    Iter { stream }
+pub fn iter<S: Stream>(stream: S) -> Iter<S> {
+    Iter { stream: Box::pin(stream) }
 }
 
 /// The iterator of [`iter`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use = "an iterator does nothing until it is asked for items"]
 pub struct Iter<S> {
-    stream: S,
+    /// Boxed, since many streams must not be moved once they were polled, and iterators are.
+    stream: Pin<Box<S>>,
 }
 
-impl<S> Iter<S> {
-    /// Returns the stream.
-    pub fn into_inner(self) -> S {
-        self.stream
-    }
-}
-
-impl<S: Stream + Unpin> Iterator for Iter<S> {
+impl<S: Stream> Iterator for Iter<S> {
     type Item = S::Item;
 
     #[track_caller]
     fn next(&mut self) -> Option<S::Item> {
-        poll_fn(|cx| Pin::new(&mut self.stream).poll_next(cx)).wait()
+        poll_fn(|cx| self.stream.as_mut().poll_next(cx)).wait()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -63,7 +63,6 @@ mod task_group;
 mod thread;
 mod timeout;
 mod wait;
-mod wait_stream;
 
 use std::{panic::Location, time::Duration};
 
@@ -81,7 +80,6 @@ pub use self::{
     spawn_after::spawn_after,
     timeout::timeout,
     wait::Wait,
-    wait_stream::{WaitIter, WaitStream},
 };
 pub use crate::task::{JoinHandle, Local};
 use crate::{

@@ -41,7 +41,7 @@
 //! use std::rc::Rc;
 //!
 //! use greenloop::{
-//!     green::{self, Wait, WaitStream},
+//!     green::{self, Wait},
 //!     queue::Queue,
 //! };
 //!
@@ -49,7 +49,7 @@
 //!     let queue = Rc::new(Queue::new());
 //!     let consumer = green::spawn({
 //!         let queue = Rc::clone(&queue);
-//!         move || queue.stream().wait_iter().sum::<i32>()
+//!         move || green::iter(queue.stream()).sum::<i32>()
 //!     });
 //!     for number in 0..5 {
 //!         queue.put(number).wait().unwrap();
@@ -263,7 +263,7 @@ macro_rules! queue {
             }
 
             /// The items as a stream, each of them taken, until the queue is shut down and empty. Several may
-            /// be in use at a time. In a green thread, `wait_iter` makes an iterator of it.
+            /// be in use at a time. In a green thread, `green::iter` makes an iterator of it.
             ///
             /// Dropping the stream loses nothing.
             pub fn stream(&self) -> impl Stream<Item = T> {

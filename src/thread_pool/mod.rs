@@ -143,11 +143,11 @@ impl ThreadPool {
     ///
     #[cfg_attr(feature = "green", doc = "```")]
     #[cfg_attr(not(feature = "green"), doc = "```ignore")]
-    /// use greenloop::{green::{self, WaitStream}, thread_pool::ThreadPool};
+    /// use greenloop::{green, thread_pool::ThreadPool};
     ///
     /// green::run(|| {
     ///     let pool = ThreadPool::new(4);
-    ///     let squares: Result<Vec<i32>, _> = pool.map(1..=5, |n| n * n).wait_iter().collect();
+    ///     let squares: Result<Vec<i32>, _> = green::iter(pool.map(1..=5, |n| n * n)).collect();
     ///     assert_eq!(squares.unwrap(), [1, 4, 9, 16, 25]);
     /// });
     /// ```

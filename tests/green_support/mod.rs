@@ -7,9 +7,9 @@
 )]
 
 #[path = "../support/own_process.rs"]
-mod own_process;
+pub(crate) mod own_process;
 #[path = "../support/mod.rs"]
-mod support;
+pub(crate) mod support;
 
 use std::{
     any::Any,

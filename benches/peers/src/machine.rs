@@ -65,6 +65,20 @@ pub fn load() -> Option<f64> {
     load.split_whitespace().next()?.parse().ok()
 }
 
+/// Prints the versions of what `parts` are made of: each has a name, crates, and a few words.
+pub fn print_versions<'a>(
+    what: &str,
+    parts: impl IntoIterator<Item = (&'a str, &'a [&'a str], &'a str)>,
+) {
+    for (name, krates, about) in parts {
+        let versions =
+            krates.iter().map(|krate| format!("{krate} {}", version(krate).unwrap_or("?")));
+        let versions = versions.collect::<Vec<_>>().join(", ");
+        println!("{what:<9} {name}: {versions} ({about})");
+    }
+    println!();
+}
+
 /// The part of all processor time that the hypervisor has given to other machines.
 pub struct Steal {
     total: f64,

@@ -12,35 +12,35 @@ use std::{
 use futures_util::stream;
 use green_support::run;
 use greenloop::{
-    green::{self, Wait, WaitStream},
+    green::{self, Wait},
     time::interval,
 };
 
 #[test]
 fn a_loop_ends_with_its_stream() {
     run(|| {
-        let numbers: Vec<_> = stream::iter(1..=3).wait_iter().collect();
+        let numbers: Vec<_> = green::iter(stream::iter(1..=3)).collect();
         assert_eq!(numbers, [1, 2, 3]);
-        let mut numbers = stream::iter(1..=2);
-        assert_eq!(numbers.wait_next(), Some(1));
-        assert_eq!(numbers.wait_next(), Some(2));
-        assert_eq!(numbers.wait_next(), None);
+        // A part of it, and then the rest.
+        let mut numbers = stream::iter(1..=3);
+        assert_eq!(green::iter(&mut numbers).next(), Some(1));
+        assert!(green::iter(numbers).eq([2, 3]));
     });
 }
 
 #[test]
 fn the_size_is_that_of_the_stream() {
-    run(|| assert_eq!(stream::iter(1..=3).wait_iter().size_hint(), (3, Some(3))));
+    run(|| assert_eq!(green::iter(stream::iter(1..=3)).size_hint(), (3, Some(3))));
 }
 
 #[test]
-fn a_stream_that_must_be_pinned_is_no_different() {
+fn a_stream_that_must_not_be_moved_is_no_different() {
     run(|| {
         let doubled = stream::unfold(1, |n| async move {
             greenloop::yield_now().await;
             (n < 20).then_some((n, n * 2))
         });
-        assert!(doubled.wait_iter().eq([1, 2, 4, 8, 16]));
+        assert!(green::iter(doubled).eq([1, 2, 4, 8, 16]));
     });
 }
 
@@ -57,7 +57,7 @@ fn others_run_while_it_waits() {
                 }
             }
         });
-        let mut ticks = interval(Duration::from_millis(1)).wait_iter();
+        let mut ticks = green::iter(interval(Duration::from_millis(1)));
         ticks.next();
         ticks.next();
         assert_eq!(turns.get(), 5);
@@ -73,7 +73,7 @@ fn a_stream_without_end_leaves_the_others_their_turn() {
             let stop = Rc::clone(&stop);
             move || stop.set(true)
         });
-        for () in stream::repeat(()).wait_iter() {
+        for () in green::iter(stream::repeat(())) {
             if stop.get() {
                 break;
             }
@@ -85,7 +85,7 @@ fn a_stream_without_end_leaves_the_others_their_turn() {
 #[test]
 fn it_is_aborted_where_it_waits() {
     run(|| {
-        let waiting = green::spawn(|| stream::pending::<()>().wait_iter().next());
+        let waiting = green::spawn(|| green::iter(stream::pending::<()>()).next());
         green::yield_now();
         assert!(waiting.abort_and_wait().wait().unwrap_err().is_cancelled());
     });
@@ -93,8 +93,8 @@ fn it_is_aborted_where_it_waits() {
 
 #[test]
 fn outside_of_a_green_thread_it_panics() {
-    let mut numbers = stream::iter([1]);
-    let next = catch_unwind(AssertUnwindSafe(|| numbers.wait_next()));
+    let mut numbers = green::iter(stream::iter([1]));
+    let next = catch_unwind(AssertUnwindSafe(|| numbers.next()));
     let panic = next.unwrap_err();
     assert!(panic.downcast_ref::<&str>().unwrap().contains("green threads only"));
 }
