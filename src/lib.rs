@@ -57,19 +57,23 @@
 //! | wait for a time, or not longer | [`sleep`], [`timeout`], [`time::interval`] |
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
+//! | read lines, copy streams | [`io`] |
 //! | be told of Ctrl-C and other signals | [`signal::ctrl_c`], [`signal::signal`] |
+//! | have threads of one's own for jobs | [`thread_pool`] |
 //! | run other programs | [`process`] |
 //! | write blocking-looking code | `green`: `run`, `spawn`, `Wait::wait`, `scope`, `Pool`, `net` |
 //! | switch stacks without a loop | `green::Coroutine` |
 //! | give each task a value of its own | [`task_local!`] |
 //! | reach a loop from other threads | [`Handle`] |
 //! | see what a loop does | [`statistics`] |
+//! | use every core | `launcher`: one loop per core, in worker processes that are looked after |
 //!
 //! # Features
 //!
 //! | feature | on by default | adds |
 //! |---|---|---|
 //! | `green` | yes | the module `green`, and corosensei for the stack switch |
+//! | `launcher` | yes | the module `launcher`: worker processes, and the parent that looks after them |
 //!
 //! # How it behaves
 //!
@@ -110,12 +114,16 @@ mod timers;
 
 #[cfg(not(greenloop_loom))]
 mod wait_queue;
+#[cfg(not(greenloop_loom))]
+mod wake_set;
 
 #[cfg(not(greenloop_loom))]
 pub mod event_loop;
 
 #[cfg(not(greenloop_loom))]
 mod blocking;
+#[cfg(not(greenloop_loom))]
+pub mod thread_pool;
 #[cfg(not(greenloop_loom))]
 pub mod time;
 
@@ -129,7 +137,7 @@ pub mod sync;
 pub mod queue;
 
 #[cfg(not(greenloop_loom))]
-mod io;
+pub mod io;
 #[cfg(not(greenloop_loom))]
 pub mod net;
 #[cfg(not(greenloop_loom))]
@@ -142,9 +150,13 @@ pub mod process;
 #[cfg_attr(docsrs, doc(cfg(feature = "green")))]
 pub mod green;
 
+#[cfg(all(feature = "launcher", target_os = "linux", not(greenloop_loom)))]
+#[cfg_attr(docsrs, doc(cfg(feature = "launcher")))]
+pub mod launcher;
+
 #[cfg(not(greenloop_loom))]
 pub use self::{
-    event_loop::{EventLoop, Handle, run, statistics},
+    event_loop::{EventLoop, Handle, run, statistics, try_run},
     task::{join_all, spawn, spawn_blocking, yield_now},
     time::{sleep, timeout},
 };

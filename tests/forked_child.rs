@@ -14,16 +14,19 @@ use std::{
 
 use greenloop::{
     EventLoop,
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UnixListener},
     sleep, spawn_blocking,
 };
 
+#[path = "support/folder.rs"]
+mod folder;
 #[path = "support/own_process.rs"]
 mod own_process;
 #[path = "support/mod.rs"]
 mod panics;
 #[path = "support/net.rs"]
 mod support;
+use folder::Folder;
 use panics::panic_of;
 use support::{pair_with_std, poll_once, run, within};
 
@@ -270,5 +273,23 @@ fn a_child_that_waits_for_a_socket_does_not_add_it_to_the_parents_loop() {
             theirs.write_all(b"x").unwrap();
             assert_eq!(ours.read(&mut [0; 8]).await.unwrap(), 1);
         });
+    });
+}
+
+#[test]
+fn a_file_that_goes_with_its_socket_outlives_the_childs_copy() {
+    own_process::run("a_file_that_goes_with_its_socket_outlives_the_childs_copy", || {
+        let folder = Folder::new();
+        let path = folder.path("s");
+        let listener = UnixListener::options().remove_on_drop(true).bind(&path).unwrap();
+        let mut listener = Some(listener);
+
+        let child = Child::start(|| drop(listener.take()));
+
+        child.assert_well();
+        assert_eq!(folder.names(), ["s"]);
+        std::os::unix::net::UnixStream::connect(&path).unwrap();
+        drop(listener);
+        assert!(folder.names().is_empty());
     });
 }

@@ -1,8 +1,6 @@
 //! Children in green threads, with the shapes of `std::process`: what waits lets the others run.
 
 mod green_support;
-#[path = "support/own_process.rs"]
-mod own_process;
 
 use std::{
     cell::Cell,
@@ -209,7 +207,7 @@ fn pipes_go_to_async_code_and_back() {
 
 #[test]
 fn signals_are_waited_for_and_iterated_over() {
-    own_process::run("signals_are_waited_for_and_iterated_over", || {
+    green_support::own_process::run("signals_are_waited_for_and_iterated_over", || {
         let _watched = watch();
         green::run(|| {
             let mut interrupted = ctrl_c();

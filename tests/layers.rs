@@ -11,9 +11,10 @@ use std::{
 /// name all earlier ones.
 const LAYERS: &[&[&str]] = &[
     &["executor", "reactor", "timers"],
-    &["wait_queue"],
+    &["wait_queue", "wake_set"],
     &["event_loop"],
     &["blocking"],
+    &["thread_pool"],
     &["time"],
     &["task"],
     &["sync"],
@@ -23,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["signal"],
     &["process"],
     &["green"],
+    &["launcher"],
 ];
 
 /// Macros stand at the root of the crate, wherever they are written.

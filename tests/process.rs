@@ -150,21 +150,19 @@ fn a_program_that_cannot_be_run_is_an_error_and_leaves_nothing() {
 #[test]
 fn the_loop_goes_on_while_a_child_runs() {
     run(async {
-        let turns = Rc::new(Cell::new(0));
-        let other = spawn({
-            let turns = Rc::clone(&turns);
-            async move {
-                loop {
-                    sleep(MILLISECOND).await;
-                    turns.set(turns.get() + 1);
-                }
+        let mut child = cat();
+        let stdin = child.stdin.take();
+        // The child ends only after this task has had its turns.
+        let other = spawn(async move {
+            for _ in 0..20 {
+                sleep(MILLISECOND).await;
             }
+            drop(stdin);
         });
         let start = Instant::now();
-        assert!(Command::new("sleep").arg("0.1").status().await.unwrap().success());
-        assert!(start.elapsed() >= Duration::from_millis(100));
-        assert!(turns.get() >= 5, "{}", turns.get());
-        other.abort();
+        assert!(child.wait().await.unwrap().success());
+        assert!(start.elapsed() >= 20 * MILLISECOND);
+        other.await.unwrap();
     });
 }
 
@@ -488,7 +486,7 @@ fn a_grandchild_that_holds_the_pipes_open_wedges_nothing() {
             assert_eq!(output.status.signal(), Some(libc::SIGKILL));
             end_grandchild(&output.stderr);
 
-            let mut command = shell("sleep 0.3 & wait");
+            let mut command = shell("sleep 10 & wait");
             let wait = command.kill_on_drop(true).output();
             assert!(timeout(20 * MILLISECOND, wait).await.is_err());
             wait_for_no_children_in_loop().await;
@@ -500,9 +498,14 @@ fn a_grandchild_that_holds_the_pipes_open_wedges_nothing() {
 /// Ends the process whose number is the text.
 #[track_caller]
 fn end_grandchild(text: &[u8]) {
-    let id: libc::pid_t = std::str::from_utf8(text).unwrap().trim().parse().unwrap();
+    end(std::str::from_utf8(text).unwrap().trim().parse().unwrap());
+}
+
+/// Ends a process behind the back of everybody.
+#[track_caller]
+fn end(id: u32) {
     // SAFETY: takes no pointers; it sleeps much longer than this test.
-    assert_eq!(unsafe { libc::kill(id, libc::SIGKILL) }, 0);
+    assert_eq!(unsafe { libc::kill(id as libc::pid_t, libc::SIGKILL) }, 0);
 }
 
 /// As `wait_for_no_children`, on a loop that has a part in it.
@@ -572,10 +575,16 @@ fn a_dropped_child_runs_on_and_leaves_no_zombie() {
         run(async {
             let before = descriptors();
             let file = std::env::temp_dir().join(format!("greenloop-{}", std::process::id()));
-            let script = format!("sleep 0.05; : > {}", file.display());
-            drop(shell(&script).spawn().unwrap());
-            drop((0..10).map(|_| shell("sleep 0.02").spawn().unwrap()).collect::<Vec<_>>());
+            // They end when this one is closed.
+            let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+            let waits = |script: &str| {
+                let input = std::os::fd::OwnedFd::from(theirs.try_clone().unwrap());
+                shell(script).stdin(input).spawn().unwrap()
+            };
+            drop(waits(&format!("read nothing; : > {}", file.display())));
+            drop((0..10).map(|_| waits("read nothing")).collect::<Vec<_>>());
             assert_eq!(greenloop::statistics().tasks, 12);
+            drop((ours, theirs));
             wait_for_no_children_in_loop().await;
             std::fs::remove_file(file).expect("the child has come to its end");
             while greenloop::statistics().tasks > 1 {
@@ -607,17 +616,21 @@ fn children_that_outlive_their_loop_are_waited_for() {
     own_process::run("children_that_outlive_their_loop_are_waited_for", || {
         let before = descriptors();
         for _ in 0..3 {
-            let kept = run(async {
-                drop((0..5).map(|_| shell("sleep 0.05").spawn().unwrap()).collect::<Vec<_>>());
+            let (mut ids, kept) = run(async {
+                let dropped = (0..5).map(|_| Command::new("sleep").arg("1000").spawn().unwrap());
+                let ids: Vec<_> = dropped.map(|child| child.id().unwrap()).collect();
                 sleep(MILLISECOND).await;
                 // This one has waited in the loop that ends.
-                let kept = shell("sleep 0.05").spawn().unwrap();
+                let kept = Command::new("sleep").arg("1000").spawn().unwrap();
                 assert!(poll_once(kept.exited()).is_pending());
-                kept
+                (ids, kept)
             });
+            ids.extend(kept.id());
             drop(kept);
             // Without any loop.
-            drop(shell("sleep 0.05").spawn().unwrap());
+            ids.extend(Command::new("sleep").arg("1000").spawn().unwrap().id());
+            assert_eq!(children::children().len(), 7);
+            ids.into_iter().for_each(end);
             wait_for_no_children();
         }
         wait_for_the_end_of_the_reaper();
@@ -648,14 +661,16 @@ fn a_child_dropped_while_another_loop_waits_for_it_is_waited_for() {
     own_process::run("a_child_dropped_while_another_loop_waits_for_it_is_waited_for", || {
         let mut first = EventLoop::new().unwrap();
         let child = first.run(async {
-            let child = shell("sleep 0.05").spawn().unwrap();
+            let child = Command::new("sleep").arg("1000").spawn().unwrap();
             assert!(poll_once(child.exited()).is_pending());
             child
         });
         run(async {
             let error = child.exited().await.unwrap_err();
             assert!(error.to_string().contains("another event loop"), "{error}");
+            let id = child.id().unwrap();
             drop(child);
+            end(id);
             wait_for_no_children_in_loop().await;
         });
     });
@@ -695,8 +710,7 @@ fn a_child_that_somebody_else_has_waited_for_has_an_unknown_end() {
                 sleep(MILLISECOND).await;
             }
             let (only, _) = children::children()[0];
-            // SAFETY: takes no pointers.
-            assert_eq!(unsafe { libc::kill(only as libc::pid_t, libc::SIGKILL) }, 0);
+            end(only);
             // SAFETY: the null pointer asks for no status.
             let waited = unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) };
             assert_eq!(waited, only as libc::pid_t);

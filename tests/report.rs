@@ -100,6 +100,33 @@ fn a_report_is_drawn_again_from_its_data() {
 }
 
 #[test]
+fn pictures_and_tables_are_put_into_a_document_again_and_again() {
+    let out = folder("document");
+    let document = out.join("document.md");
+    let frame = |text: &str| {
+        let title = "Coroutines against threads";
+        format!("Before.\n<!-- begin: {title} -->\n{text}\n<!-- end: {title} -->\nAfter.\n")
+    };
+    fs::write(&document, frame("old figures")).unwrap();
+    let pictures = out.join("pictures");
+    let only = ["--tiny", "--only=sleeps", "--out", text(&pictures), "--markdown", text(&document)];
+    assert!(Program::run("coroutine_vs_thread", &only).status.success());
+    let once = fs::read_to_string(&document).unwrap();
+    assert!(!once.contains("old figures") && once.contains("](pictures/sleeps.svg)"), "{once}");
+    assert!(once.starts_with("Before.") && once.ends_with("After.\n"), "{once}");
+    assert!(once.contains("| async tasks | "), "{once}");
+    let json = pictures.join("report.json");
+    let draw = ["--draw", text(&json), "--out", text(&pictures), "--markdown", text(&document)];
+    assert!(Program::run("coroutine_vs_thread", &draw).status.success());
+    assert_eq!(once, fs::read_to_string(&document).unwrap());
+
+    fs::write(&document, "no marks").unwrap();
+    let ended = Program::run("coroutine_vs_thread", &draw);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert_eq!(fs::read_to_string(&document).unwrap(), "no marks");
+}
+
+#[test]
 fn what_is_no_report_and_what_is_no_comparison_are_refused() {
     let out = folder("refused");
     let file = out.join("other.json");

@@ -33,6 +33,9 @@ pub struct Plan {
     /// Where the raw figures go as well
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Put pictures and tables into this document, between its marks
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
     /// Measure nothing, and draw the report of this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "only", "json"])]
     pub draw: Option<PathBuf>,
@@ -180,6 +183,9 @@ pub struct LoadPart {
     /// How long to measure, in milliseconds.
     #[arg(long)]
     pub slice: u64,
+    /// How many messages there must be at least: a slice is longer if need be.
+    #[arg(long, default_value_t = 1)]
+    pub least: u64,
     /// How many messages must lie beyond a percentile for it to count.
     #[arg(long, default_value_t = 5.0)]
     pub beyond: f64,

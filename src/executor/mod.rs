@@ -60,6 +60,7 @@ pub(crate) use self::{
     asking::Unwinding,
     header::Payload,
     injector::{Doorbell, Injector, Job},
+    inspect::Sight,
     task_key::TaskKey,
     waker::Entered,
 };

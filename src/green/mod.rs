@@ -6,7 +6,7 @@
 //! lock and queue, and are aborted and timed out alike.
 //!
 //! ```
-//! use std::time::Duration;
+//! use std::{panic::Location, time::Duration};
 //!
 //! use greenloop::green::{self, Wait};
 //!
@@ -65,7 +65,7 @@ mod timeout;
 mod wait;
 mod wait_stream;
 
-use std::time::Duration;
+use std::{panic::Location, time::Duration};
 
 use self::thread::Record;
 pub use self::{
@@ -84,7 +84,10 @@ pub use self::{
     wait_stream::{WaitIter, WaitStream},
 };
 pub use crate::task::{JoinHandle, Local};
-use crate::{event_loop, task, time};
+use crate::{
+    event_loop::{self, Deadlock},
+    task, time,
+};
 
 /// How many bytes the stack of the first green thread holds: as `main`'s does on Linux.
 const ROOT_STACK: usize = 8 << 20;
@@ -96,8 +99,9 @@ const ROOT_STACK: usize = 8 << 20;
 ///
 /// # Panics
 ///
-/// When the closure panics, with its panic; when the system has no descriptors left for a loop, or no
-/// memory for a stack; and when this thread is running a loop already.
+/// When the closure panics, with its panic; when no task can ever go on (see [`try_run`] for an error
+/// instead); when the system has no descriptors left for a loop, or no memory for a stack; and when this
+/// thread is running a loop already.
 ///
 /// # Examples
 ///
@@ -113,9 +117,31 @@ where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
-    let output = event_loop::run(async { Builder::new().stack_size(ROOT_STACK).spawn(f).await });
-    match output {
-        Ok(value) => value,
+    match try_run(f) {
+        Ok(output) => output,
+        Err(deadlock) => panic!("{deadlock}"),
+    }
+}
+
+/// As [`run`], with an error for a program in which no task can ever go on.
+///
+/// # Errors
+///
+/// [`Deadlock`], which tells who waits for what.
+///
+/// # Panics
+///
+/// As for [`run`], but for that.
+#[track_caller]
+pub fn try_run<F, T>(f: F) -> Result<T, Deadlock>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    let location = Location::caller();
+    let root = async move { Builder::new().stack_size(ROOT_STACK).spawn_at(f, location).await };
+    match event_loop::try_run(root)? {
+        Ok(value) => Ok(value),
         Err(error) => match error.try_into_panic() {
             Ok(payload) => std::panic::resume_unwind(payload),
             Err(error) => panic!("the closure of `green::run` did not end by itself: {error}"),

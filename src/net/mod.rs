@@ -1,13 +1,23 @@
-//! TCP.
+//! TCP, UDP and Unix sockets.
 
-mod addresses;
+mod accept;
+pub(crate) mod addresses;
+mod halves;
+pub(crate) mod stream_methods;
 mod tcp_halves;
 mod tcp_listener;
 mod tcp_stream;
+pub(crate) mod udp_options;
+mod udp_socket;
+pub mod unix;
 
+#[cfg(all(feature = "launcher", target_os = "linux"))]
+pub(crate) use self::accept::{Pause, is_exhaustion, is_the_peers};
 pub use self::{
     addresses::ToSocketAddrs,
     tcp_halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf},
     tcp_listener::{Accept, Incoming, ListenOptions, TcpListener},
     tcp_stream::TcpStream,
+    udp_socket::UdpSocket,
+    unix::{datagram::UnixDatagram, listener::UnixListener, stream::UnixStream},
 };

@@ -3,10 +3,8 @@
 use std::{
     fmt, io,
     net::SocketAddr,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use futures_core::Stream;
@@ -14,12 +12,11 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{
     TcpStream,
+    accept::{Accepting, try_accept},
     addresses::{ToSocketAddrs, no_address, resolve},
+    stream_methods::{as_fd, try_from_fd},
 };
-use crate::{
-    io::{Direction, Done, Source, Ticket},
-    time::{Sleep, sleep},
-};
+use crate::io::Source;
 
 /// How many connections the kernel keeps for us to accept, unless told otherwise. The kernel's own
 /// limit (4,096 on Linux, `net.core.somaxconn`) applies on top.
@@ -107,7 +104,7 @@ impl TcpListener {
     ///
     /// Dropping the future loses no connection.
     pub fn accept(&self) -> Accept<'_> {
-        Accept { listener: self, ticket: None, pause: Pause::default() }
+        Accept(Accepting::new(&self.source))
     }
 
     /// Gives the next connection if there is one, with the address of the peer; on any thread.
@@ -117,14 +114,8 @@ impl TcpListener {
     /// `WouldBlock` when there is none. Errors of a connection are skipped as by
     /// [`accept`](Self::accept); the lack of descriptors is an error.
     pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        loop {
-            let accept = |listener: &mio::net::TcpListener| listener.accept().map(Done::Fully);
-            match self.source.try_operation(Direction::Read, accept) {
-                Ok((stream, peer)) => return Ok((TcpStream::from_mio(stream), peer)),
-                Err(error) if is_the_peers(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let (stream, peer) = try_accept(&self.source, mio::net::TcpListener::accept)?;
+        Ok((TcpStream::from_mio(stream), peer))
     }
 
     /// Gives the connections as a stream, which never ends. Errors as for
@@ -168,105 +159,24 @@ impl TcpListener {
     pub fn ttl(&self) -> io::Result<u32> {
         self.source.get().ttl()
     }
-
-    fn poll_accept(
-        &self,
-        cx: &mut Context<'_>,
-        ticket: &mut Option<Ticket>,
-        pause: &mut Pause,
-    ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        loop {
-            if let Some(sleep) = &mut pause.sleep {
-                ready!(Pin::new(sleep).poll(cx));
-                pause.sleep = None;
-            }
-            let accepted =
-                ready!(self.source.poll_operation(Direction::Read, ticket, cx, |l| {
-                    l.accept().map(Done::Fully)
-                }));
-            match accepted {
-                Ok((stream, peer)) => {
-                    *pause = Pause::default();
-                    return Poll::Ready(Ok((TcpStream::from_mio(stream), peer)));
-                }
-                Err(error) if is_the_peers(&error) => {}
-                Err(error) if is_exhaustion(&error) => pause.start(),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-}
-
-/// Whether an error of `accept(2)` is about the connection that would have been accepted. The list
-/// is that of its manual page.
-fn is_the_peers(error: &io::Error) -> bool {
-    const ERRORS: &[i32] = &[
-        libc::ECONNABORTED,
-        libc::ECONNRESET,
-        libc::EPROTO,
-        libc::ENETDOWN,
-        libc::ENOPROTOOPT,
-        libc::EHOSTDOWN,
-        libc::EHOSTUNREACH,
-        libc::ENETUNREACH,
-        libc::EPERM,
-        #[cfg(target_os = "linux")]
-        libc::ENONET,
-    ];
-    error.raw_os_error().is_some_and(|code| ERRORS.contains(&code))
-}
-
-/// Whether an error of `accept(2)` will pass when others have closed something.
-fn is_exhaustion(error: &io::Error) -> bool {
-    const ERRORS: &[i32] = &[libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
-    error.raw_os_error().is_some_and(|code| ERRORS.contains(&code))
-}
-
-/// The wait before the next try when there are no descriptors.
-#[derive(Debug, Default)]
-struct Pause {
-    sleep: Option<Sleep>,
-    /// The last pause.
-    length: Duration,
-}
-
-impl Pause {
-    fn start(&mut self) {
-        const SHORTEST: Duration = Duration::from_millis(10);
-        const LONGEST: Duration = Duration::from_secs(1);
-        self.length = (self.length * 2).clamp(SHORTEST, LONGEST);
-        self.sleep = Some(sleep(self.length));
-    }
 }
 
 /// The future of [`TcpListener::accept`].
 #[must_use = "a future does nothing unless awaited"]
-pub struct Accept<'a> {
-    listener: &'a TcpListener,
-    ticket: Option<Ticket>,
-    pause: Pause,
-}
+pub struct Accept<'a>(Accepting<'a, mio::net::TcpListener>);
 
 impl Future for Accept<'_> {
     type Output = io::Result<(TcpStream, SocketAddr)>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        this.listener.poll_accept(cx, &mut this.ticket, &mut this.pause)
-    }
-}
-
-impl Drop for Accept<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            self.listener.source.cancel_wait(Direction::Read, ticket);
-        }
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let accepted = ready!(self.0.poll(cx, mio::net::TcpListener::accept));
+        Poll::Ready(accepted.map(|(stream, peer)| (TcpStream::from_mio(stream), peer)))
     }
 }
 
 impl fmt::Debug for Accept<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accept").field("listener", self.listener).finish_non_exhaustive()
+        f.debug_struct("Accept").finish_non_exhaustive()
     }
 }
 
@@ -375,26 +285,8 @@ impl ListenOptions {
     }
 }
 
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.source.get().as_fd()
-    }
-}
-
-impl AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.source.get().as_raw_fd()
-    }
-}
-
-impl TryFrom<OwnedFd> for TcpListener {
-    type Error = io::Error;
-
-    /// Takes over a listening socket.
-    fn try_from(fd: OwnedFd) -> io::Result<Self> {
-        Self::from_std(std::net::TcpListener::from(fd))
-    }
-}
+as_fd!(TcpListener);
+try_from_fd!(TcpListener, std::net::TcpListener);
 
 impl fmt::Debug for TcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,11 +7,9 @@
 //!
 //! Linux has them from 5.3 on, and sends signals to a group through them from 6.9 on.
 
-use std::{
-    ffi::c_int,
-    io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
-};
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsRawFd as _, FromRawFd as _, RawFd};
+use std::{ffi::c_int, io, os::fd::OwnedFd};
 
 #[cfg(target_os = "linux")]
 const TO_GROUP: libc::c_uint = 1 << 2;

@@ -3,17 +3,20 @@
 use std::{
     fmt,
     fs::File,
-    io::{self, Read as _, Write as _},
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    io,
+    os::fd::OwnedFd,
     pin::Pin,
     process::Stdio,
     task::{Context, Poll},
 };
 
-use futures_io::{AsyncRead, AsyncWrite};
+use futures_io::AsyncWrite;
 use socket2::SockRef;
 
-use crate::io::{Direction, Done, Source, Ticket};
+use crate::{
+    io::{Direction, Source},
+    net::stream_methods::{as_fd, async_read, read_methods},
+};
 
 /// The pipe to the standard input of a [`Child`](super::Child).
 ///
@@ -49,14 +52,6 @@ fn into_blocking(source: Source<File>) -> io::Result<OwnedFd> {
     let file = source.into_inner()?;
     SockRef::from(&file).set_nonblocking(false)?;
     Ok(file.into())
-}
-
-fn read(mut file: &File, buffer: &mut [u8]) -> io::Result<Done<usize>> {
-    file.read(buffer).map(|count| Done::bytes(count, buffer.len()))
-}
-
-fn write(mut file: &File, buffer: &[u8]) -> io::Result<Done<usize>> {
-    file.write(buffer).map(|count| Done::bytes(count, buffer.len()))
 }
 
 fn closed() -> io::Error {
@@ -97,7 +92,7 @@ impl ChildStdin {
         if buffer.is_empty() {
             return source.nothing().await;
         }
-        source.operate(Direction::Write, |file| write(file, buffer)).await
+        source.write(buffer).await
     }
 
     /// Writes the whole buffer.
@@ -109,14 +104,8 @@ impl ChildStdin {
     /// # Cancel safety
     ///
     /// None: some of it may have been written.
-    pub async fn write_all(&self, mut buffer: &[u8]) -> io::Result<()> {
-        while !buffer.is_empty() {
-            match self.write(buffer).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                count => buffer = &buffer[count..],
-            }
-        }
-        Ok(())
+    pub async fn write_all(&self, buffer: &[u8]) -> io::Result<()> {
+        self.source()?.write_all(buffer).await
     }
 
     /// Writes what the pipe has room for, on any thread.
@@ -125,7 +114,7 @@ impl ChildStdin {
     ///
     /// `WouldBlock` when it has none; otherwise as [`write`](Self::write).
     pub fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
-        self.source()?.try_operation(Direction::Write, |file| write(file, buffer))
+        self.source()?.try_write(buffer)
     }
 
     /// Waits until there is room to write, or nobody reads any more.
@@ -144,15 +133,6 @@ impl ChildStdin {
     fn source(&self) -> io::Result<&Source<File>> {
         self.source.as_ref().ok_or_else(closed)
     }
-
-    fn poll_pipe<R>(
-        &self,
-        cx: &Context<'_>,
-        operation: impl FnMut(&File) -> io::Result<Done<R>>,
-    ) -> Poll<io::Result<R>> {
-        let source = self.source()?;
-        source.poll_operation(Direction::Write, &mut Some(Ticket::SHARED), cx, operation)
-    }
 }
 
 impl AsyncWrite for ChildStdin {
@@ -161,7 +141,7 @@ impl AsyncWrite for ChildStdin {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_pipe(cx, |file| write(file, buffer))
+        self.source()?.poll_write(cx, buffer)
     }
 
     fn poll_write_vectored(
@@ -169,10 +149,7 @@ impl AsyncWrite for ChildStdin {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let asked = buffers.iter().map(|buffer| buffer.len()).sum();
-        self.poll_pipe(cx, |mut file| {
-            file.write_vectored(buffers).map(|count| Done::bytes(count, asked))
-        })
+        self.source()?.poll_write_vectored(cx, buffers)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -223,79 +200,12 @@ macro_rules! reads {
             pub fn into_owned_fd(self) -> io::Result<OwnedFd> {
                 into_blocking(self.source)
             }
-
-            /// Reads what has arrived, waiting until something has, and gives the number of bytes;
-            /// zero is the end (or an empty buffer).
-            ///
-            /// # Errors
-            ///
-            /// The system's error; outside of a loop; in another loop than before.
-            ///
-            /// # Cancel safety
-            ///
-            /// Dropping the future loses no data.
-            pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                if buffer.is_empty() {
-                    return self.source.nothing().await;
-                }
-                self.source.operate(Direction::Read, |file| read(file, buffer)).await
-            }
-
-            /// Reads what has arrived, on any thread.
-            ///
-            /// # Errors
-            ///
-            /// `WouldBlock` when nothing has; otherwise the system's error.
-            pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                self.source.try_operation(Direction::Read, |file| read(file, buffer))
-            }
-
-            /// Waits until there is something to read, or the pipe has ended.
-            ///
-            /// # Errors
-            ///
-            /// As [`read`](Self::read).
-            ///
-            /// # Cancel safety
-            ///
-            /// Dropping the future changes nothing.
-            pub async fn readable(&self) -> io::Result<()> {
-                self.source.readiness(Direction::Read).await
-            }
         }
 
-        impl AsyncRead for &$name {
-            fn poll_read(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buffer: &mut [u8],
-            ) -> Poll<io::Result<usize>> {
-                let ticket = &mut Some(Ticket::SHARED);
-                self.source.poll_operation(Direction::Read, ticket, cx, |file| read(file, buffer))
-            }
-        }
-
-        impl AsyncRead for $name {
-            fn poll_read(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buffer: &mut [u8],
-            ) -> Poll<io::Result<usize>> {
-                Pin::new(&mut &*self).poll_read(cx, buffer)
-            }
-        }
-
-        impl AsFd for $name {
-            fn as_fd(&self) -> BorrowedFd<'_> {
-                self.source.get().as_fd()
-            }
-        }
-
-        impl AsRawFd for $name {
-            fn as_raw_fd(&self) -> RawFd {
-                self.source.get().as_raw_fd()
-            }
-        }
+        read_methods!($name);
+        async_read!($name);
+        async_read!(&$name);
+        as_fd!($name);
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,8 +9,10 @@ use std::{
 
 use futures_core::Stream;
 
-use super::wake_set::{Member, WakeQueue};
-use crate::event_loop;
+use crate::{
+    event_loop,
+    wake_set::{Member, WakeQueue},
+};
 
 /// Gives the outputs of futures (or [`JoinHandle`](super::JoinHandle)s) in the order in which they are
 /// done: a stream, which green threads iterate over by `green::iter`.

@@ -12,11 +12,11 @@ use std::{
 use futures_core::Stream;
 use slab::Slab;
 
-use super::{
-    AbortHandle, Builder, Id, JoinError, JoinHandle, spawn, spawn_blocking,
+use super::{AbortHandle, Builder, Id, JoinError, JoinHandle, spawn, spawn_blocking};
+use crate::{
+    event_loop,
     wake_set::{Listener, Member, WakeQueue},
 };
-use crate::event_loop;
 
 /// Tasks of one output, which are waited for in the order in which they end.
 ///

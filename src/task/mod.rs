@@ -25,12 +25,9 @@ mod shield;
 mod spawn_blocking;
 mod task_group;
 mod wait;
-mod wake_set;
 mod with_context;
 mod yield_now;
 
-#[cfg(feature = "green")]
-pub(crate) use self::wake_set::WakeSet;
 pub use self::{
     abort_handle::AbortHandle,
     as_completed::{AsCompleted, as_completed},
@@ -56,8 +53,14 @@ pub(crate) use self::{
     deadline::without_deadlines,
     task_group::{Driver, Policy, Slot},
 };
-pub use crate::executor::{Id, JoinError};
-use crate::{event_loop, executor::SpawnOptions};
+pub use crate::{
+    event_loop::census::{TaskInfo, TaskKind, TaskName, TaskState, WaitsFor},
+    executor::{Id, JoinError},
+};
+use crate::{
+    event_loop::{self, census},
+    executor::SpawnOptions,
+};
 
 /// Starts a future as a task of its own on the loop that this thread is running.
 ///
@@ -127,4 +130,73 @@ where
 #[must_use]
 pub fn try_id() -> Option<Id> {
     event_loop::with(|core| core.executor.current()).flatten()
+}
+
+/// Returns what is known of the task that is running.
+///
+/// # Panics
+///
+/// Outside of a task; see [`try_current`].
+///
+/// # Examples
+///
+/// ```
+/// use greenloop::task::{self, TaskKind};
+///
+/// greenloop::run(async {
+///     let task = task::Builder::new().name("baker").spawn(async { task::current() });
+///     let baker = task.await.unwrap();
+///     assert_eq!((baker.name(), baker.kind()), (Some("baker"), TaskKind::Async));
+///     println!("{baker}");
+/// });
+/// ```
+#[doc(alias = "current_task")]
+#[doc(alias = "getcurrent")]
+#[must_use]
+#[track_caller]
+pub fn current() -> TaskInfo {
+    match try_current() {
+        Some(current) => current,
+        None => panic!("greenloop::task::current() {}", event_loop::NEEDS_LOOP),
+    }
+}
+
+/// Returns what is known of the task that is running, or `None` outside of a task.
+#[must_use]
+pub fn try_current() -> Option<TaskInfo> {
+    event_loop::with(census::running).flatten()
+}
+
+/// Returns what is known of each task, of both kinds, that this thread's loop has and that has not
+/// ended, in the order of their spawns. Outside of a loop there are none.
+///
+/// It looks through everything that tasks wait at, and is meant for people: a page for whoever looks after
+/// the program, a line when it is stuck.
+///
+/// # Examples
+///
+/// ```
+/// use greenloop::task::{self, TaskState, WaitsFor};
+///
+/// greenloop::run(async {
+///     let sleeper = greenloop::spawn(greenloop::sleep(std::time::Duration::from_secs(60)));
+///     greenloop::yield_now().await;
+///     let all = task::all();
+///     assert_eq!((all[0].state(), all[1].state()), (TaskState::Running, TaskState::Waiting));
+///     assert!(matches!(all[1].waits_for(), [WaitsFor::Time(Some(_))]));
+/// #   drop(sleeper);
+/// });
+/// ```
+#[doc(alias = "all_tasks")]
+#[must_use]
+pub fn all() -> Vec<TaskInfo> {
+    event_loop::with(census::everyone).unwrap_or_default()
+}
+
+impl TaskInfo {
+    /// Returns a handle that can abort the task.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle::new(self.key())
+    }
 }

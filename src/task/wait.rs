@@ -8,13 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    JoinError, JoinHandle,
-    wake_set::{Member, WakeQueue},
-};
+use super::{JoinError, JoinHandle};
 use crate::{
     event_loop,
     time::{Sleep, sleep, sleep_until},
+    wake_set::{Member, WakeQueue},
 };
 
 /// What [`wait`] waits for.

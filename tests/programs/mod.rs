@@ -2,6 +2,8 @@
 //! whatever happens.
 #![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this")]
 
+pub(crate) mod echo;
+
 use std::{
     io::{self, BufRead, BufReader},
     net::{SocketAddr, TcpStream},
@@ -10,6 +12,9 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+/// For an example that listens.
+pub(crate) const ANY_PORT: &str = "127.0.0.1:0";
 
 /// After this a program or a peer counts as stuck.
 const STUCK: Duration = Duration::from_secs(60);
@@ -30,6 +35,12 @@ pub(crate) struct Ended {
 impl Program {
     /// Starts an example that listens at a free port, and gives the address that it prints.
     pub(crate) fn serve(name: &str, arguments: &[&str]) -> (Self, SocketAddr) {
+        let (program, address) = Self::serve_at(name, arguments);
+        (program, address.parse().unwrap())
+    }
+
+    /// Starts an example that listens, and gives what it says that it listens on.
+    pub(crate) fn serve_at(name: &str, arguments: &[&str]) -> (Self, String) {
         let mut command = example(name);
         let mut program = Self::start(command.args(arguments).stderr(Stdio::null()));
         let mut line = String::new();
@@ -37,7 +48,7 @@ impl Program {
         BufReader::new(stdout).read_line(&mut line).unwrap();
         let address = line.trim_end().strip_prefix("listening on ");
         let address = address.unwrap_or_else(|| panic!("{name} printed {line:?}"));
-        (program, address.parse().unwrap())
+        (program, address.to_owned())
     }
 
     /// Runs an example to its end.

@@ -34,7 +34,8 @@ OPTIONS
   --lead-in MS        how long it works before, each time (echo)
   --idle              also echo beside 10,000 idle connections
   --buffer BYTES      the read buffer of each connection, the same for every server
-  --json FILE         write every single measurement to FILE";
+  --json FILE         write every single measurement to FILE
+  --report FILE       write a report to FILE that greenloop's example coroutine_vs_thread draws";
 
 /// One run of this binary.
 pub enum Command {
@@ -71,6 +72,8 @@ pub struct Plan {
     pub buffer: usize,
     /// Where to write the raw figures.
     pub json: Option<String>,
+    /// Where to write the report.
+    pub report: Option<String>,
 }
 
 impl Plan {
@@ -143,6 +146,7 @@ fn compare(words: &mut Words, parts: &[Part]) -> Result<Command, String> {
         idle: words.flag("idle"),
         buffer: words.optional("buffer")?.unwrap_or(4096).max(1),
         json: words.value("json"),
+        report: words.value("report"),
     }))
 }
 

@@ -13,6 +13,7 @@ mod load;
 mod machine;
 mod memory;
 mod micro;
+mod report;
 mod runtimes;
 mod stats;
 mod sync;

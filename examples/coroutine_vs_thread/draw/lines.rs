@@ -26,7 +26,10 @@ pub fn draw(picture: &Picture, width: f64) -> Canvas {
     let mut canvas = Canvas::new(width, bottom + FOOT);
 
     let points = || picture.series.iter().flat_map(|series| &series.points);
+    // A quartile that is far out may leave the picture rather than make all the rest small.
+    let most = points().filter_map(|point| point.y).fold(0.0, f64::max) * 1.5;
     let figures = points().flat_map(|point| [point.y, point.low, point.high]).flatten();
+    let figures = figures.map(|it| it.min(most));
     let y_axis = Axis::over(figures, picture.scale, bottom, top);
     let y_marks = y_axis.marks(6, picture.unit);
     let left =

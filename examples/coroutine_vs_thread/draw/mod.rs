@@ -6,6 +6,7 @@ mod canvas;
 pub mod figures;
 pub mod html;
 mod lines;
+pub mod markdown;
 mod panels;
 pub mod terminal;
 

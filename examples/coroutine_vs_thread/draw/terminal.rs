@@ -83,7 +83,7 @@ fn rows(picture: &Picture) -> Vec<String> {
 }
 
 /// A row per group or place, a column per series, both with their names.
-fn matrix(picture: &Picture) -> Vec<Vec<String>> {
+pub(super) fn matrix(picture: &Picture) -> Vec<Vec<String>> {
     let unit = picture.x.as_ref().map_or(Unit::Count, |it| it.unit);
     let key = |point: &Point| match (&point.group, point.x) {
         (Some(group), _) => group.clone(),

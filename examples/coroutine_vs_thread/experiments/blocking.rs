@@ -25,8 +25,8 @@ const SERVERS: [(Model, bool, &str); 6] = [
 const CLIENTS: usize = 10;
 /// Between two messages of a client, in milliseconds.
 const EVERY: u64 = 4;
-/// An answer later than this has been held up, in milliseconds.
-const LATE: f64 = 15.0;
+/// An answer that is late by this part of the time for which the handler blocks has been held up by it.
+const LATE: f64 = 0.4;
 
 /// How many steps it takes.
 pub fn steps(scale: &Scale) -> usize {
@@ -51,9 +51,10 @@ pub fn measure(run: &mut Run) {
                 .iter()
                 .map(|it| (it[0].as_u64().unwrap_or(0), number(&it[1]), number(&it[2])))
                 .collect();
+            let late = LATE * run.scale.blocked.as_secs_f64() * 1e3;
             let latest = answers.iter().map(|it| it.2).fold(0.0, f64::max);
             let held_up: BTreeSet<_> =
-                answers.iter().filter(|it| it.2 > LATE).map(|it| it.0).collect();
+                answers.iter().filter(|it| it.2 > late).map(|it| it.0).collect();
             let figures = json!({
                 "latest": latest, "held_up": held_up.len(), "answers": answers.len(),
             });

@@ -99,6 +99,7 @@ impl Pair {
             // With think time, everybody has spoken once before it counts.
             format!("--lead-in={}", think.max(50)),
             format!("--slice={}", run.scale.slice[usize::from(thinking)].as_millis()),
+            format!("--least={}", run.scale.least),
             format!("--beyond={}", run.scale.beyond),
         ])?;
         let memory = clients.answer()?["memory"].as_f64();

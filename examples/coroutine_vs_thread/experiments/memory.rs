@@ -77,41 +77,45 @@ fn green_limit() -> Option<(usize, String)> {
     }
     let mappings = setting("vm/max_map_count")?;
     let why = format!("each takes two mappings, and the kernel has {mappings} (vm.max_map_count)");
-    Some((mappings / 2 - SPARE, why))
+    Some((mappings.saturating_sub(OWN_MAPPINGS) / 2, why))
 }
 
 /// Where threads end, and by which setting.
 fn thread_limit() -> Option<(usize, String)> {
-    let ids = setting("kernel/pid_max")?;
     let mappings = setting("vm/max_map_count")?;
-    let most = setting("kernel/threads-max")?;
-    let mut limits = vec![
-        (ids, format!("each takes an id, and the kernel has {ids} (kernel.pid_max)")),
-        (
-            mappings / 2,
-            format!("each takes two mappings for its stack (vm.max_map_count = {mappings})"),
-        ),
-        (most, format!("the kernel has no more (kernel.threads-max = {most})")),
-    ];
-    limits.extend(group_limit());
-    if let Some(limit) = system::process_limit() {
-        limits.push((limit as usize, format!("the user has no more (ulimit -u = {limit})")));
-    }
-    let (limit, why) = limits.into_iter().min_by_key(|(limit, _)| *limit)?;
-    // The others on this machine need some, too.
-    let used = in_use().unwrap_or(0);
-    let limit = limit.saturating_sub(used + SPARE);
+    let own = mappings.saturating_sub(OWN_MAPPINGS) / THREAD_MAPPINGS;
     let why = format!(
-        "{why}, of which {} are in use and {} are left to others here",
-        thousands(used as f64),
-        thousands(SPARE as f64)
+        "each takes {THREAD_MAPPINGS} mappings, for its stack, the one that its signals have, and the guards \
+         of both, and a process may have {} (vm.max_map_count)",
+        thousands(mappings as f64)
     );
-    Some((limit, why))
+    [Some((own, why)), machine_limit()].into_iter().flatten().min_by_key(|(limit, _)| *limit)
+}
+
+/// How many threads and processes the machine has room for, and by which setting.
+fn machine_limit() -> Option<(usize, String)> {
+    let setting = |name: &str, why: &str| {
+        let limit = setting(&name.replace('.', "/"))?;
+        Some((limit, format!("{why} ({name} = {})", thousands(limit as f64))))
+    };
+    let user = system::process_limit().map(|limit| {
+        (limit as usize, format!("the user has no more (ulimit -u = {})", thousands(limit as f64)))
+    });
+    let limits = [
+        setting("kernel.pid_max", "each takes an id, and the kernel has no more"),
+        setting("kernel.threads-max", "the kernel has no more"),
+        group_limit(),
+        user,
+    ];
+    let (limit, why) = limits.into_iter().flatten().min_by_key(|(limit, _)| *limit)?;
+    // The others on this machine need some, too.
+    let limit = limit.saturating_sub(in_use().unwrap_or(0) + SPARE);
+    Some((limit, format!("{why}, and others here need some, too")))
 }
 
 /// Where processes end: by the same settings, and before they get in the way of the machine.
 fn process_limit() -> Option<(usize, String)> {
-    let (limit, why) = thread_limit()?;
+    let (limit, why) = machine_limit()?;
     if limit < MOST_PROCESSES {
         return Some((limit, why));
     }
@@ -273,5 +277,8 @@ fn listed(words: &[String]) -> String {
 
 /// What is left to the others on this machine.
 const SPARE: usize = 2_000;
+/// The mappings of a thread of `std`, and those that the program has anyway.
+const THREAD_MAPPINGS: usize = 4;
+const OWN_MAPPINGS: usize = 200;
 /// A fork is not for this.
 const MOST_PROCESSES: usize = 10_000;

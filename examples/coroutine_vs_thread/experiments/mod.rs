@@ -161,5 +161,12 @@ fn write(report: &Report, plan: &Plan) -> io::Result<()> {
     if let Some(path) = &plan.json {
         write(path, json.clone())?;
     }
+    if let Some(path) = &plan.markdown {
+        let document = fs::read_to_string(path).map_err(|it| named(it, path))?;
+        // Both are given as seen from here; the pictures stand below the document.
+        let folder = path.parent().and_then(|parent| plan.out.strip_prefix(parent).ok());
+        let folder = folder.unwrap_or(&plan.out).display().to_string();
+        write(path, draw::markdown::put_into(&document, report, &folder)?)?;
+    }
     write(&plan.out.join("report.json"), json)
 }

@@ -39,6 +39,8 @@ pub struct Scale {
     pub echo_reps: usize,
     /// How long a slice is without think time, and with.
     pub slice: [Duration; 2],
+    /// How many messages a slice must have: it is longer if need be.
+    pub least: u64,
     /// How many messages must lie beyond a percentile for it to count.
     pub beyond: f64,
     /// How long the clients think, if they do.
@@ -69,6 +71,7 @@ impl Scale {
                 connections: &[1, 5],
                 echo_reps: 1,
                 slice: [millis(20), millis(40)],
+                least: 5,
                 beyond: 0.001,
                 think: millis(4),
                 blocking_reps: 1,
@@ -89,6 +92,7 @@ impl Scale {
                 connections: &[1, 100, 1_000],
                 echo_reps: 2,
                 slice: [millis(120), millis(200)],
+                least: 1,
                 beyond: 5.0,
                 think: millis(100),
                 blocking_reps: 1,
@@ -109,6 +113,7 @@ impl Scale {
                 connections: &[1, 10, 100, 1_000, 5_000],
                 echo_reps: 5,
                 slice: [millis(400), millis(1_200)],
+                least: 1,
                 beyond: 5.0,
                 think: millis(100),
                 blocking_reps: 3,

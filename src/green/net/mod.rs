@@ -1,19 +1,32 @@
-//! TCP for green threads, with the API of `std::net`.
+//! Sockets for green threads, with the APIs of `std::net` and `std::os::unix::net`.
 //!
 //! Changing a `use` line ports a threaded server. The streams are `std::io::Read` and `Write`, so
 //! that blocking crates that are generic over these work: TLS, WebSockets, HTTP.
 //!
 //! What differs from std: clones share one descriptor, so that cloning cannot fail; conversions
 //! from and to descriptors can ([`TcpStream::into_std`]); the end of a connection that has ended is no
-//! error; and a read into no buffer at all does not wait. `UdpSocket` is not here.
+//! error; and a read into no buffer at all does not wait. The Unix sockets stand beside the others, and
+//! their addresses are [`net::unix::SocketAddr`](crate::net::unix::SocketAddr), which is std's.
 
+mod accepting;
+mod handle;
+mod limits;
+mod read_and_write;
 mod tcp_listener;
 mod tcp_stream;
+mod udp_socket;
+mod unix_datagram;
+mod unix_listener;
+mod unix_stream;
 mod wait_io;
 
 pub use self::{
     tcp_listener::{Incoming, TcpListener},
     tcp_stream::TcpStream,
+    udp_socket::UdpSocket,
+    unix_datagram::UnixDatagram,
+    unix_listener::{UnixIncoming, UnixListener},
+    unix_stream::UnixStream,
 };
 pub use std::net::{
     AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,

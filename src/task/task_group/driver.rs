@@ -16,7 +16,8 @@ use super::{Failure, GroupError, TaskGroup};
 use crate::{
     event_loop,
     executor::contain,
-    task::{JoinHandle, JoinSet, wake_set::Listener},
+    task::{JoinHandle, JoinSet},
+    wake_set::Listener,
 };
 
 /// What a failure does to the others.

@@ -15,6 +15,7 @@ mod syscalls;
 use crate::cli::{Part, Plan};
 use crate::json::Records;
 use crate::micro::Bench;
+use crate::report::Report;
 use crate::runtimes::{self, Runtime};
 use crate::sync::{KITS, SyncBench};
 use crate::{cpu, machine, machine::Steal};
@@ -37,7 +38,12 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
         println!("skipped   {name}: {reason}\n");
     }
     let before = Steal::so_far();
-    let mut run = Run { plan, processors, runtimes, records: Records::default() };
+    let mut report = Report::begin(&runtimes, plan.reps);
+    for (name, reason) in skipped {
+        report.limits.push(format!("{name} was skipped: {reason}"));
+    }
+    let records = Records::default();
+    let mut run = Run { plan, processors, runtimes, records, report };
     if plan.parts.contains(&Part::Echo) {
         echo::compare(&mut run);
     }
@@ -60,6 +66,10 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
         run.records.write(path)?;
         println!("raw figures: {path}");
     }
+    if let Some(path) = &plan.report {
+        run.report.write(path)?;
+        println!("report: {path}");
+    }
     Ok(())
 }
 
@@ -70,6 +80,7 @@ struct Run<'a> {
     /// The runtimes that were asked for and can start here.
     runtimes: Vec<&'static Runtime>,
     records: Records,
+    report: Report,
 }
 
 impl Run<'_> {

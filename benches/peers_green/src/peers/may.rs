@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Takes one measurement.
 pub fn measure(bench: Bench) -> Option<f64> {
-    may::config().set_workers(1).set_pool_capacity(2 * BATCH);
+    may::config().set_workers(1).set_pool_capacity(2 * BATCH).set_worker_pin(false);
     let measure = move || match bench {
         Bench::YieldTwo | Bench::YieldThousand => Some(yields(bench.yields())),
         Bench::SpawnJoin => Some(spawns(|number| number)),

@@ -1,3 +1,4 @@
+#![allow(unsafe_code, reason = "implements the raw vtable behind std::task::Waker")]
 //! Which of many futures were woken, so that only those are polled.
 //!
 //! One task polls the futures, each with a waker of its own. A wake puts the future's member into a queue
@@ -10,11 +11,13 @@
 
 use std::{
     collections::VecDeque,
+    mem::ManuallyDrop,
+    ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Wake, Waker},
+    task::{RawWaker, RawWakerVTable, Waker},
 };
 
 /// The woken ones among a fixed number of futures that one task polls.
@@ -49,7 +52,7 @@ impl WakeSet {
 
 /// The woken ones among the futures that one task polls, which come and go.
 #[derive(Debug, Default)]
-pub(super) struct WakeQueue {
+pub(crate) struct WakeQueue {
     shared: Arc<Shared>,
 }
 
@@ -70,7 +73,7 @@ struct State {
 
 /// One future's place in a queue; its waker.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(crate) struct Member {
     /// What the owner of the queue knows the future by.
     index: usize,
     /// In the queue. Set by a wake, cleared when taken from the queue, before the poll.
@@ -80,12 +83,12 @@ pub(super) struct Member {
 
 impl WakeQueue {
     /// A queue without members.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// A new member, which nobody has woken yet.
-    pub(super) fn member(&self, index: usize) -> Arc<Member> {
+    pub(crate) fn member(&self, index: usize) -> Arc<Member> {
         Arc::new(Member {
             index,
             is_woken: AtomicBool::new(false),
@@ -94,7 +97,7 @@ impl WakeQueue {
     }
 
     /// Takes the member that was woken first.
-    pub(super) fn pop(&self) -> Option<Arc<Member>> {
+    pub(crate) fn pop(&self) -> Option<Arc<Member>> {
         let first = self.shared.lock().woken.pop_front()?;
         // A swap: it reads what the last wake wrote, so the poll sees what was done before that.
         first.is_woken.swap(false, Ordering::AcqRel);
@@ -102,18 +105,18 @@ impl WakeQueue {
     }
 
     /// Has the next wake of a member wake `parent`; at once, if there are woken ones already.
-    pub(super) fn listen(&self, parent: &Waker) {
+    pub(crate) fn listen(&self, parent: &Waker) {
         self.shared.listen(parent);
     }
 
     /// What hears of wakes without the queue.
-    pub(super) fn listener(&self) -> Listener {
+    pub(crate) fn listener(&self) -> Listener {
         Listener { shared: Arc::clone(&self.shared) }
     }
 
     /// How many members are in the queue. Whoever polls them takes only so many at a time: one that
     /// wakes itself comes back at once.
-    pub(super) fn woken(&self) -> usize {
+    pub(crate) fn woken(&self) -> usize {
         self.shared.lock().woken.len()
     }
 }
@@ -131,18 +134,18 @@ impl Drop for WakeQueue {
 
 /// Hears of the wakes of members, for who cannot borrow what they are members of.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(crate) struct Listener {
     shared: Arc<Shared>,
 }
 
 impl Listener {
     /// As [`WakeQueue::listen`].
-    pub(super) fn listen(&self, parent: &Waker) {
+    pub(crate) fn listen(&self, parent: &Waker) {
         self.shared.listen(parent);
     }
 
     /// Wakes the parent, as a member would.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         let parent = self.shared.lock().parent.take();
         if let Some(parent) = parent {
             parent.wake();
@@ -175,17 +178,18 @@ impl Shared {
 }
 
 impl Member {
-    pub(super) fn index(&self) -> usize {
+    pub(crate) fn index(&self) -> usize {
         self.index
     }
 
     /// The waker to poll the member's future with.
-    pub(super) fn waker(self: &Arc<Self>) -> Waker {
-        Waker::from(Arc::clone(self))
+    pub(crate) fn waker(self: &Arc<Self>) -> Waker {
+        let data = Arc::into_raw(Arc::clone(self)).cast();
+        // SAFETY: the functions of `VTABLE` keep the contract of `RawWaker`, and the waker has the
+        // reference that was just counted.
+        unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
     }
-}
 
-impl Wake for Member {
     fn wake(self: Arc<Self>) {
         if self.is_woken.swap(true, Ordering::AcqRel) {
             return;
@@ -204,7 +208,50 @@ impl Wake for Member {
         }
     }
 
-    fn wake_by_ref(self: &Arc<Self>) {
-        Arc::clone(self).wake();
+    /// The member that a waker is of, if it is of one.
+    fn of(waker: &Waker) -> Option<&Self> {
+        // SAFETY: a waker with this table has a member for its data, which it keeps alive.
+        ptr::eq(waker.vtable(), &VTABLE).then(|| unsafe { &*waker.data().cast::<Self>() })
     }
 }
+
+/// What a waker of a member wakes in the end: the data of the waker of the task that polls the queue,
+/// and the queue; of any other waker, its own. Null if nobody polls the queue at the moment.
+pub(crate) fn behind(waker: &Waker) -> (*const (), Option<*const ()>) {
+    let Some(member) = Member::of(waker) else { return (waker.data(), None) };
+    let queue = Arc::as_ptr(&member.shared).cast();
+    let state = member.shared.lock();
+    let parent = state.parent.as_ref().map_or(ptr::null(), |parent| behind(parent).0);
+    (parent, Some(queue))
+}
+
+/// A static, so that its address tells the wakers of members from all others.
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: called by `Waker` with the data that `Member::waker` gave it, for a reference of it.
+    unsafe { Arc::increment_strong_count(data.cast::<Member>()) };
+    RawWaker::new(data, &VTABLE)
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: as in `clone`; the waker is consumed, and with it its reference.
+    unsafe { Arc::from_raw(data.cast::<Member>()) }.wake();
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: as in `clone`; the waker keeps its reference.
+    let member = ManuallyDrop::new(unsafe { Arc::from_raw(data.cast::<Member>()) });
+    Arc::clone(&member).wake();
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: as in `clone`; the waker gives up its reference.
+    drop(unsafe { Arc::from_raw(data.cast::<Member>()) });
+}
+
+const _: () = {
+    // What is behind a raw waker must be so by itself.
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Member>();
+};
