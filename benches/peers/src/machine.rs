@@ -32,6 +32,20 @@ pub fn print(runtimes: &[&Runtime]) {
     println!();
 }
 
+/// Prints the versions of what `parts` are made of: each has a name, crates, and a few words.
+pub fn print_versions<'a>(
+    what: &str,
+    parts: impl IntoIterator<Item = (&'a str, &'a [&'a str], &'a str)>,
+) {
+    for (name, krates, about) in parts {
+        let versions =
+            krates.iter().map(|krate| format!("{krate} {}", version(krate).unwrap_or("?")));
+        let versions = versions.collect::<Vec<_>>().join(", ");
+        println!("{what:<9} {name}: {versions} ({about})");
+    }
+    println!();
+}
+
 /// The version of what is measured; nothing for what is part of the system.
 pub fn version_of(runtime: &Runtime) -> String {
     match runtime.krate {
@@ -63,20 +77,6 @@ pub fn facts(runtimes: &[&Runtime]) -> [Vec<(String, String)>; 2] {
 pub fn load() -> Option<f64> {
     let load = fs::read_to_string("/proc/loadavg").ok()?;
     load.split_whitespace().next()?.parse().ok()
-}
-
-/// Prints the versions of what `parts` are made of: each has a name, crates, and a few words.
-pub fn print_versions<'a>(
-    what: &str,
-    parts: impl IntoIterator<Item = (&'a str, &'a [&'a str], &'a str)>,
-) {
-    for (name, krates, about) in parts {
-        let versions =
-            krates.iter().map(|krate| format!("{krate} {}", version(krate).unwrap_or("?")));
-        let versions = versions.collect::<Vec<_>>().join(", ");
-        println!("{what:<9} {name}: {versions} ({about})");
-    }
-    println!();
 }
 
 /// The part of all processor time that the hypervisor has given to other machines.
