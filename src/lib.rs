@@ -172,3 +172,7 @@ pub use self::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, feature = "launcher", target_os = "linux"))]
+#[doc = include_str!("../docs/launcher.md")]
+struct LauncherPage;

@@ -25,7 +25,7 @@ use greenloop::launcher::SpawnMode;
 
 fn main() -> ExitCode {
     launcher_support::main(
-        named![server, controlled, executed, executed_with_threads],
+        named![server, controlled, executed, executed_slowly, executed_with_threads],
         named![
             a_socket_that_was_handed_over_is_used,
             a_socket_that_was_meant_for_another_process_is_not_used,
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
             a_client_that_says_nothing_or_nonsense_does_no_harm,
             workers_that_execute_the_program_serve_and_are_replaced,
             a_process_with_threads_can_execute_its_workers,
+            a_worker_that_was_not_there_yet_when_the_supervisor_died_ends,
         ],
     )
 }
@@ -65,6 +66,18 @@ fn controlled() -> io::Result<ExitCode> {
 
 fn executed() -> io::Result<ExitCode> {
     launcher().counter("jobs").spawn_mode(SpawnMode::Exec).run(serve)
+}
+
+/// Its workers take long to come to the launcher, which they tell.
+fn executed_slowly() -> io::Result<ExitCode> {
+    if std::env::var("GREENLOOP_WORKER").is_ok() {
+        println!("on the way");
+        let go_on = std::env::var("GO_ON").unwrap();
+        while !fs::exists(&go_on)? {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    executed()
 }
 
 fn executed_with_threads() -> io::Result<ExitCode> {
@@ -302,6 +315,17 @@ fn a_process_with_threads_can_execute_its_workers() {
     launched.wait_line("all workers are ready");
     assert_eq!(ask(launched.address(), "hello").unwrap(), "hello");
     launched.stop();
+}
+
+fn a_worker_that_was_not_there_yet_when_the_supervisor_died_ends() {
+    let go_on = scratch("go-on");
+    let launched = program("executed_slowly").env("GO_ON", go_on.display()).start();
+    launched.wait_lines("on the way", 2);
+    launched.signal(libc::SIGKILL);
+    wait_until("the supervisor is dead", || matches!(state_of(launched.pid()), 'Z' | 'X' | '-'));
+    fs::write(&go_on, "").unwrap();
+    launched.assert_none_left();
+    fs::remove_file(&go_on).unwrap();
 }
 
 /// Has clients connect and ask until `work` is done; gives the number of errors.

@@ -56,6 +56,7 @@ fn green() -> io::Result<ExitCode> {
                 let count = stream.read(&mut buffer).wait().unwrap();
                 let time: u64 =
                     std::str::from_utf8(&buffer[..count]).unwrap().trim().parse().unwrap();
+                stream.write_all(b"begun\n").wait().unwrap();
                 green::sleep(Duration::from_millis(time));
                 stream.write_all(b"done\n").wait().unwrap();
             });
@@ -198,8 +199,7 @@ fn green_threads_are_drained_and_unwound() {
         let launched = program("green").env("WORKERS", 1).start();
         let mut client = Client::connect(launched.address()).unwrap();
         client.say("500").unwrap();
-        wait_until("it was accepted", || !launched.lines_with("all workers").is_empty());
-        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(client.hear().unwrap(), "begun");
         launched.signal(signal);
         assert_eq!(client.hear().is_ok(), answer);
         let (_, lines) = launched.ended();

@@ -190,6 +190,13 @@ impl Launcher {
     /// Sets for how long the loop of a worker may not turn until the worker is killed and replaced: 30 s by
     /// default; `None` for ever. It says nothing about how long a request may take, only about code
     /// that keeps the thread. An idle worker is not woken for it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use greenloop::launcher::Launcher;
+    /// let strict = Launcher::new().watchdog(Duration::from_secs(5));
+    /// let without = Launcher::new().watchdog(None);
+    /// ```
     pub fn watchdog(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.settings.watchdog = time.into().filter(|time| !time.is_zero());
         self

@@ -29,6 +29,9 @@ const LONGEST: usize = 256;
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long nobody is accepted after that failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// The socket and its clients.
 #[derive(Debug)]
 pub(super) struct Control {
@@ -38,6 +41,8 @@ pub(super) struct Control {
     file: (u64, u64),
     clients: Vec<Client>,
     last: u64,
+    /// Nobody is accepted before, because the last time there was no descriptor left.
+    deaf_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -74,11 +79,12 @@ impl Control {
             let path = path.display();
             io::Error::new(error.kind(), format!("cannot open the control socket {path}: {error}"))
         })?;
-        Ok(Self { listener, path: path.to_owned(), file, clients: Vec::new(), last: 0 })
+        let path = path.to_owned();
+        Ok(Self { listener, path, file, clients: Vec::new(), last: 0, deaf_until: None })
     }
 
     pub(super) fn wait_for(&self, poll: &mut Poll<Wake>) {
-        if self.clients.len() < CLIENTS {
+        if self.clients.len() < CLIENTS && self.deaf_until.is_none() {
             poll.readable(self.listener.as_fd(), Wake::Connect);
         }
         for client in self.clients.iter().filter(|client| client.until.is_some()) {
@@ -87,8 +93,14 @@ impl Control {
     }
 
     pub(super) fn accept(&mut self) {
-        let Ok((stream, _)) = self.listener.accept() else {
-            return;
+        let stream = match self.listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(_) => {
+                // It would be readable all the time.
+                self.deaf_until = Some(Instant::now() + PAUSE);
+                return;
+            }
         };
         if stream.set_nonblocking(true).is_ok() {
             self.last += 1;
@@ -98,12 +110,13 @@ impl Control {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.clients.iter().filter_map(|client| client.until).min()
+        self.clients.iter().filter_map(|client| client.until).chain(self.deaf_until).min()
     }
 
     /// Hangs up on clients that say nothing.
     pub(super) fn expire(&mut self, now: Instant) {
         self.clients.retain(|client| client.until.is_none_or(|until| until > now));
+        self.deaf_until = self.deaf_until.filter(|until| *until > now);
     }
 
     /// The command of a client, once it is complete.

@@ -84,6 +84,8 @@ pub(super) struct Supervisor {
     roll: Option<Roll>,
     /// A rolling restart was asked for during another.
     roll_again: bool,
+    /// When sockets that no worker serves are looked at again, after that could not be changed.
+    adopt_after: Option<Instant>,
     control: Option<Control>,
     systemd: Systemd,
     predecessor: Option<Predecessor>,
@@ -188,6 +190,7 @@ impl Supervisor {
             announced: false,
             roll: None,
             roll_again: false,
+            adopt_after: None,
             control,
             systemd,
             predecessor,
@@ -237,8 +240,9 @@ impl Supervisor {
         self.watch(now);
         self.advance_stop(now);
         self.advance_upgrade(now);
+        self.adopt_after = self.adopt_after.filter(|then| *then > now);
         if self.stopping == Stopping::No {
-            if let Some(worker) = self.advance_roll(now) {
+            if let Some(worker) = self.advance_roll() {
                 return Ok(Some(worker));
             }
             if let Some(worker) = self.fill_slots(now) {
@@ -271,7 +275,7 @@ impl Supervisor {
         if let Some(upgrade) = &self.upgrade {
             upgrade.wait_for(poll);
         }
-        if self.stopping == Stopping::No && self.roll.is_none() {
+        if self.stopping == Stopping::No && self.roll.is_none() && self.adopt_after.is_none() {
             for (place, socket) in self
                 .endpoints
                 .iter()
@@ -300,6 +304,7 @@ impl Supervisor {
         let others = [
             stopping,
             self.next_watch,
+            self.adopt_after,
             self.upgrade.as_ref().map(Upgrade::deadline),
             self.control.as_ref().and_then(Control::deadline),
             self.systemd.deadline(),

@@ -18,6 +18,9 @@ use crate::launcher::{Event, Exit};
 /// After which time a worker that should be replaced, and could not, is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
+/// The same for sockets that no worker serves.
+const ADOPT_AGAIN: Duration = Duration::from_secs(1);
+
 /// A replacement of workers that is going on.
 #[derive(Debug)]
 pub(super) struct Roll {
@@ -30,6 +33,8 @@ pub(super) struct Roll {
     current: Option<u32>,
     /// Who asked for it at the control socket.
     client: Option<u64>,
+    /// The slot whose sockets the replacement is to serve as well.
+    adopts: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +91,8 @@ impl Supervisor {
         }
         let todo: VecDeque<_> = (0..self.target).collect();
         let of = todo.len();
-        self.roll = Some(Roll { kind: Kind::All, todo, of, done: 0, current: None, client });
+        self.roll =
+            Some(Roll { kind: Kind::All, todo, of, done: 0, current: None, client, adopts: None });
         self.tell(Event::RollStarted { generation });
         self.systemd.reloading();
     }
@@ -99,7 +105,7 @@ impl Supervisor {
     }
 
     /// Starts the next replacement if the last one is ready. `Some` in the worker.
-    pub(super) fn advance_roll(&mut self, now: Instant) -> Option<Outcome> {
+    pub(super) fn advance_roll(&mut self) -> Option<Outcome> {
         if self.roll.is_none() && self.roll_again {
             self.roll_again = false;
             self.ask_roll(None);
@@ -156,7 +162,6 @@ impl Supervisor {
                 Ok(worker) => return worker,
                 Err(error) => self.fail_roll(format!("cannot start worker {slot}: {error}")),
             }
-            let _ = now;
         }
     }
 
@@ -193,6 +198,7 @@ impl Supervisor {
             done: 0,
             current: None,
             client: None,
+            adopts: None,
         });
     }
 
@@ -214,6 +220,12 @@ impl Supervisor {
         let Some(roll) = self.roll.take() else {
             return;
         };
+        if let Some(stray) = roll.adopts {
+            for slot in &mut self.slots {
+                slot.adopted.retain(|adopted| *adopted != stray);
+            }
+            self.adopt_after = Some(Instant::now() + ADOPT_AGAIN);
+        }
         // A worker that could not be replaced asks again after a while.
         if roll.kind == Kind::Recycling {
             for process in self.processes.iter_mut().filter(|process| process.recycling) {
@@ -267,6 +279,7 @@ impl Supervisor {
                 done: 0,
                 current: None,
                 client: None,
+                adopts: Some(stray),
             });
         }
     }

@@ -181,9 +181,13 @@ mod tests {
     #[test]
     fn a_process_with_threads_is_not_forked_and_names_them() {
         let (tell, wait) = std::sync::mpsc::channel::<()>();
+        let (named, has_name) = std::sync::mpsc::channel();
+        // A thread gives itself its name when it starts.
         let other = std::thread::Builder::new().name("the-other".into()).spawn(move || {
+            named.send(()).unwrap();
             let _ = wait.recv();
         });
+        has_name.recv().unwrap();
         match fork() {
             Err(ForkError::Threads(names)) => assert!(names.contains(&"the-other".into())),
             other => panic!("{other:?}"),
