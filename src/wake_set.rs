@@ -7,7 +7,8 @@
 //! something to its owner. A [`WakeSet`] is for a fixed number of futures, a [`WakeQueue`] for those that
 //! come and go.
 //!
-//! Invariant: a member stands in the queue once while its flag is set, and not at all otherwise.
+//! Invariant: while a member's flag is set, it stands in the queue, once, or its owner has just taken it
+//! from there.
 
 use std::{
     collections::VecDeque,
@@ -23,25 +24,29 @@ use std::{
 /// The woken ones among a fixed number of futures that one task polls.
 #[derive(Debug)]
 pub(crate) struct WakeSet {
-    queue: WakeQueue,
+    shared: Arc<Shared>,
     wakers: Vec<Waker>,
 }
 
 impl WakeSet {
     /// A set of so many members, all of them to be polled at first.
     pub(crate) fn new(len: usize) -> Self {
-        let queue = WakeQueue::new();
-        let wakers: Vec<_> = (0..len).map(|index| queue.member(index).waker()).collect();
-        wakers.iter().for_each(Waker::wake_by_ref);
-        Self { queue, wakers }
+        let members = (0..len).map(|index| Woken { index, ticket: 0 });
+        let shared = Arc::<Shared>::default();
+        shared.lock().woken.extend(members.clone());
+        let waker = |woken| Member::new(woken, true, &shared).into_waker();
+        Self { wakers: members.map(waker).collect(), shared }
     }
 
     /// Takes the members that were woken since the last call; later ones wake `parent`.
     pub(crate) fn take(&self, parent: &Waker) -> Vec<usize> {
-        let woken = (0..self.queue.woken()).map_while(|_| self.queue.pop());
-        let woken = woken.map(|member| member.index()).collect();
-        self.queue.listen(parent);
-        woken
+        self.shared.listen(parent);
+        let woken = std::mem::take(&mut self.shared.lock().woken);
+        let began = |Woken { index, .. }| {
+            Member::of(&self.wakers[index]).expect("these are all of members").begin();
+            index
+        };
+        woken.into_iter().map(began).collect()
     }
 
     /// The waker to poll a member with.
@@ -50,35 +55,18 @@ impl WakeSet {
     }
 }
 
+impl Drop for WakeSet {
+    fn drop(&mut self) {
+        self.shared.forget_parent();
+    }
+}
+
 /// The woken ones among the futures that one task polls, which come and go.
 #[derive(Debug, Default)]
 pub(crate) struct WakeQueue {
     shared: Arc<Shared>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// The woken members, first come, first served.
-    woken: VecDeque<Arc<Member>>,
-    /// The task that polls the futures, if it has not been woken since it last looked.
-    parent: Option<Waker>,
-    /// The queue is gone: whoever is woken now has nobody to tell.
-    closed: bool,
-}
-
-/// One future's place in a queue; its waker.
-#[derive(Debug)]
-pub(crate) struct Member {
-    /// What the owner of the queue knows the future by.
-    index: usize,
-    /// In the queue. Set by a wake, cleared when taken from the queue, before the poll.
-    is_woken: AtomicBool,
-    shared: Arc<Shared>,
+    /// Never used twice, so a member that was woken is not taken for the next one in its place.
+    next_ticket: u64,
 }
 
 impl WakeQueue {
@@ -88,25 +76,20 @@ impl WakeQueue {
     }
 
     /// A new member, which nobody has woken yet.
-    pub(crate) fn member(&self, index: usize) -> Arc<Member> {
-        Arc::new(Member {
-            index,
-            is_woken: AtomicBool::new(false),
-            shared: Arc::clone(&self.shared),
-        })
+    pub(crate) fn member(&mut self, index: usize) -> Arc<Member> {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        Member::new(Woken { index, ticket }, false, &self.shared)
     }
 
     /// Takes the member that was woken first.
-    pub(crate) fn pop(&self) -> Option<Arc<Member>> {
-        let first = self.shared.lock().woken.pop_front()?;
-        // A swap: it reads what the last wake wrote, so the poll sees what was done before that.
-        first.is_woken.swap(false, Ordering::AcqRel);
-        Some(first)
+    pub(crate) fn pop(&self) -> Option<Woken> {
+        self.shared.lock().woken.pop_front()
     }
 
     /// Has the next wake of a member wake `parent`; at once, if there are woken ones already.
     pub(crate) fn listen(&self, parent: &Waker) {
-        self.shared.listen(parent);
+        self.shared.listen_late(parent);
     }
 
     /// What hears of wakes without the queue.
@@ -123,12 +106,7 @@ impl WakeQueue {
 
 impl Drop for WakeQueue {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        // From here on no wake makes a cycle of the queue and its members.
-        state.closed = true;
-        let (woken, parent) = (std::mem::take(&mut state.woken), state.parent.take());
-        drop(state);
-        drop((woken, parent));
+        self.shared.forget_parent();
     }
 }
 
@@ -141,7 +119,7 @@ pub(crate) struct Listener {
 impl Listener {
     /// As [`WakeQueue::listen`].
     pub(crate) fn listen(&self, parent: &Waker) {
-        self.shared.listen(parent);
+        self.shared.listen_late(parent);
     }
 
     /// Wakes the parent, as a member would.
@@ -153,54 +131,106 @@ impl Listener {
     }
 }
 
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The woken members, first come, first served.
+    woken: VecDeque<Woken>,
+    /// The task that polls the futures, if it has not been woken since it last looked.
+    parent: Option<Waker>,
+}
+
 impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the next wake of a member wake `parent`.
     fn listen(&self, parent: &Waker) {
-        let mut state = self.lock();
-        let mut old = None;
-        if !state.parent.as_ref().is_some_and(|old| old.will_wake(parent)) {
-            drop(state);
-            // A stranger's waker may run anything when it is cloned or dropped: not under the lock.
-            let parent = parent.clone();
-            state = self.lock();
-            old = state.parent.replace(parent);
+        if self.lock().parent.as_ref().is_some_and(|old| old.will_wake(parent)) {
+            return;
         }
-        let is_late = !state.woken.is_empty();
-        drop(state);
+        // A stranger's waker may run anything when it is cloned or dropped: not under the lock.
+        let parent = parent.clone();
+        let old = self.lock().parent.replace(parent);
         drop(old);
-        if is_late {
+    }
+
+    /// As `listen`, after members were taken; those who were woken meanwhile wake it at once.
+    fn listen_late(&self, parent: &Waker) {
+        self.listen(parent);
+        if !self.lock().woken.is_empty() {
             parent.wake_by_ref();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Wakes nobody any more.
+    fn forget_parent(&self) {
+        let parent = self.lock().parent.take();
+        drop(parent);
     }
 }
 
+/// A member that was woken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Woken {
+    /// What its owner knows it by.
+    pub(crate) index: usize,
+    ticket: u64,
+}
+
+/// One future's place in a queue; its waker.
+#[derive(Debug)]
+pub(crate) struct Member {
+    own: Woken,
+    /// In the queue. Set by a wake, cleared by `begin`.
+    is_woken: AtomicBool,
+    shared: Arc<Shared>,
+}
+
 impl Member {
-    pub(crate) fn index(&self) -> usize {
-        self.index
+    fn new(own: Woken, is_woken: bool, shared: &Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self { own, is_woken: AtomicBool::new(is_woken), shared: Arc::clone(shared) })
+    }
+
+    /// Whether it is this one that was taken from the queue, and not one before it with the same
+    /// index. If so it can be woken again from here on: its future is to be polled.
+    pub(crate) fn begins(&self, woken: Woken) -> bool {
+        let is_own = self.own.ticket == woken.ticket;
+        if is_own {
+            self.begin();
+        }
+        is_own
+    }
+
+    /// It was taken from the queue, and its future is about to be polled.
+    fn begin(&self) {
+        // A swap: it reads what the last wake wrote, so the poll sees what was done before that.
+        self.is_woken.swap(false, Ordering::AcqRel);
     }
 
     /// The waker to poll the member's future with.
     pub(crate) fn waker(self: &Arc<Self>) -> Waker {
-        let data = Arc::into_raw(Arc::clone(self)).cast();
+        Arc::clone(self).into_waker()
+    }
+
+    fn into_waker(self: Arc<Self>) -> Waker {
+        let data = Arc::into_raw(self).cast();
         // SAFETY: the functions of `VTABLE` keep the contract of `RawWaker`, and the waker has the
-        // reference that was just counted.
+        // reference that was given up here.
         unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
     }
 
-    fn wake(self: Arc<Self>) {
+    pub(crate) fn wake(&self) {
         if self.is_woken.swap(true, Ordering::AcqRel) {
             return;
         }
-        let shared = Arc::clone(&self.shared);
-        let mut state = shared.lock();
-        if state.closed {
-            drop(state);
-            return;
-        }
-        state.woken.push_back(self);
+        let mut state = self.shared.lock();
+        state.woken.push_back(self.own);
         let parent = state.parent.take();
         drop(state);
         if let Some(parent) = parent {
@@ -242,7 +272,7 @@ unsafe fn wake(data: *const ()) {
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: as in `clone`; the waker keeps its reference.
     let member = ManuallyDrop::new(unsafe { Arc::from_raw(data.cast::<Member>()) });
-    Arc::clone(&member).wake();
+    member.wake();
 }
 
 unsafe fn drop_waker(data: *const ()) {

@@ -78,6 +78,13 @@ impl Executor {
         }
     }
 
+    /// Whether a task is running that has no values of its own.
+    #[inline]
+    pub(crate) fn runs_without_values(&self) -> bool {
+        // SAFETY: the running task is alive.
+        self.current.get().is_some_and(|task| !unsafe { task.as_ref() }.has(COLD))
+    }
+
     /// As `local`, without making room for values in a task that has none.
     pub(crate) fn local_if_any(&self, name: usize) -> Option<Rc<dyn Any>> {
         // SAFETY: the running task is alive.
@@ -86,7 +93,7 @@ impl Executor {
     }
 
     /// Gives a task that has not run a value of its own.
-    pub(crate) fn set_local_of<T>(&self, key: TaskKey<T>, name: usize, value: Rc<dyn Any>) {
+    pub(crate) fn set_local_of(&self, key: TaskKey<()>, name: usize, value: Rc<dyn Any>) {
         let Some(task) = self.find(key) else { return };
         // SAFETY: in the table.
         let header = unsafe { task.as_ref() };

@@ -51,10 +51,10 @@ where
     I: IntoIterator,
     I::Item: IntoFuture,
 {
-    let wakes = WakeQueue::new();
+    let mut wakes = WakeQueue::new();
     let entry = |(index, future): (usize, I::Item)| {
         let member = wakes.member(index);
-        member.waker().wake();
+        member.wake();
         Some(Entry { future: Box::pin(future.into_future()), member })
     };
     let entries: Vec<_> = futures.into_iter().enumerate().map(entry).collect();
@@ -104,10 +104,11 @@ impl<F: Future> AsCompleted<F> {
 
     /// Polls the future that was woken first.
     fn poll_woken(&mut self) -> Poll<F::Output> {
-        let Some(member) = self.wakes.pop() else { return Poll::Pending };
-        let place = &mut self.entries[member.index()];
+        let Some(woken) = self.wakes.pop() else { return Poll::Pending };
+        let place = &mut self.entries[woken.index];
         // Woken once more after it was done.
         let Some(entry) = place else { return Poll::Pending };
+        entry.member.begins(woken);
         let waker = entry.member.waker();
         let cx = &mut Context::from_waker(&waker);
         // Each with a full budget: one that answers pending for want of it would come again and again.

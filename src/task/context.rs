@@ -309,11 +309,19 @@ fn swap_value(name: usize, value: &mut Option<Rc<dyn Any>>) {
 }
 
 /// Gives a task that was just spawned the context of the running one.
+#[inline]
 pub(super) fn inherit<T>(core: &Core, heir: TaskKey<T>) {
+    // Like its spawner it has that of the thread.
+    if !core.executor.runs_without_values() {
+        inherit_values(core, heir.untyped());
+    }
+}
+
+#[inline(never)]
+fn inherit_values(core: &Core, heir: TaskKey<()>) {
     let values = match kept_by_task(core) {
         Some(kept) => look_at(&kept),
         None if core.executor.current().is_none() => values_outside(),
-        // Like its spawner it has those of the thread.
         None => return,
     };
     if values.is_some() {

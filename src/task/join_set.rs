@@ -163,17 +163,16 @@ impl<T> JoinSet<T> {
 
     /// Takes the task that was woken first, if it has ended.
     fn take_woken(&mut self) -> Option<(Id, Result<T, JoinError>)> {
-        let member = self.wakes.pop()?;
-        let index = member.index();
+        let woken = self.wakes.pop()?;
         // Another task may stand at the place of one that was taken out by other means.
-        let entry = self.entries.get_mut(index).filter(|e| Arc::ptr_eq(&e.member, &member))?;
-        let waker = member.waker();
+        let entry = self.entries.get_mut(woken.index).filter(|e| e.member.begins(woken))?;
+        let waker = entry.member.waker();
         let Poll::Ready(output) = entry.handle.poll_freshly(&mut Context::from_waker(&waker))
         else {
             return None;
         };
         let id = entry.handle.id();
-        self.entries.remove(index);
+        self.entries.remove(woken.index);
         Some((id, output))
     }
 
@@ -229,12 +228,11 @@ impl<T> JoinSet<T> {
     /// Takes out a task that has ended, with its output. No foreign code runs.
     pub(super) fn take_ended(&mut self) -> Option<JoinHandle<T>> {
         (0..self.wakes.woken()).find_map(|_| {
-            let member = self.wakes.pop()?;
-            let index = member.index();
+            let woken = self.wakes.pop()?;
             // Another task may stand at the place of one that was taken out by other means.
-            let entry = self.entries.get_mut(index).filter(|e| Arc::ptr_eq(&e.member, &member))?;
-            let has_ended = !entry.handle.listen(&member.waker());
-            has_ended.then(|| self.entries.remove(index).handle)
+            let entry = self.entries.get_mut(woken.index).filter(|e| e.member.begins(woken))?;
+            let has_ended = !entry.handle.listen(&entry.member.waker());
+            has_ended.then(|| self.entries.remove(woken.index).handle)
         })
     }
 

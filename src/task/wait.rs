@@ -102,10 +102,10 @@ impl<T> WaitFor<'_, T> {
     }
 
     /// Looks at a task that was woken, and at what its end means.
-    fn look(&mut self, watched: &mut Watched, member: &Arc<Member>) {
-        let handle = &mut self.handles[member.index()];
+    fn look(&mut self, watched: &mut Watched, index: usize) {
+        let handle = &mut self.handles[index];
         if !handle.is_finished() {
-            handle.listen(&member.waker());
+            handle.listen(&watched.members[index].waker());
             return;
         }
         watched.left -= 1;
@@ -119,12 +119,11 @@ impl<T> WaitFor<'_, T> {
 
     /// Starts to watch all tasks.
     fn watch(&mut self) -> Watched {
-        let wakes = WakeQueue::new();
+        let mut wakes = WakeQueue::new();
         let members: Vec<_> = (0..self.handles.len()).map(|index| wakes.member(index)).collect();
         let mut watched = Watched { wakes, left: members.len(), members, found: false };
         for index in 0..self.handles.len() {
-            let member = Arc::clone(&watched.members[index]);
-            self.look(&mut watched, &member);
+            self.look(&mut watched, index);
         }
         watched
     }
@@ -175,8 +174,9 @@ impl<T> Future for WaitFor<'_, T> {
             None => this.watch(),
         };
         for _ in 0..watched.wakes.woken() {
-            let Some(member) = watched.wakes.pop() else { break };
-            this.look(&mut watched, &member);
+            let Some(woken) = watched.wakes.pop() else { break };
+            watched.members[woken.index].begins(woken);
+            this.look(&mut watched, woken.index);
         }
         let done = watched.found || watched.left == 0 || this.is_over(cx);
         if !done {
