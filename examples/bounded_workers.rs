@@ -1,27 +1,20 @@
-//! Bounded workers: the notes' three ways to do many jobs with five at a time, and a fourth.
+//! Bounded workers: the notes' three ways to do many jobs, five at a time.
 //!
 //! ```text
 //! cargo run --example bounded_workers
 //! ```
 //!
-//! 100 jobs, of which every fifth takes 10 ms and the others 1 ms. Shares of the same number of jobs are not
-//! shares of the same work: the first worker gets all the long ones. So do workers that are chosen by a key,
-//! which is the price for an order per key. Those that take the next job from a queue are done at the same time, and
-//! tasks that wait for a permit as well. It prints how many jobs were done at once, and how long each way took.
+//! Of 100 jobs every fifth takes 10 ms and the others 1 ms. With a share for each, one worker gets all the
+//! long ones, and so it does if jobs are sent to workers by a key, which is the price for an order per key (see
+//! `keyed_workers`). Those that take the next job from a queue are done at the same time.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use greenloop::{
-    join_all,
-    queue::Queue,
-    sleep, spawn,
-    sync::{Semaphore, mpsc},
-    task::JoinHandle,
-};
+use greenloop::{join_all, queue::Queue, sleep, spawn, sync::mpsc};
 
 const WORKERS: usize = 5;
 
@@ -30,86 +23,58 @@ fn main() {
         eprintln!("usage: bounded_workers");
         std::process::exit(2);
     }
-    greenloop::run(async {
-        measure("shares", |done| {
-            // `jobs[index::WORKERS]`
-            let share = |index| (index..100).step_by(WORKERS);
-            let work = |index| spawn(done.clone().all(share(index)));
-            (0..WORKERS).map(work).collect()
-        })
-        .await;
-        measure("by key", |done| {
-            let (senders, receivers): (Vec<_>, Vec<_>) =
-                (0..WORKERS).map(|_| mpsc::unbounded_channel()).unzip();
-            for job in 0..100 {
-                senders[job % WORKERS].send(job).expect("the receiver is there");
+    // Share number 2 has the jobs 2, 7, 12, ...
+    measure("shares", |share, log| async move {
+        for job in (share..100).step_by(WORKERS) {
+            do_job(job, &log).await;
+        }
+    });
+
+    let channels = (0..WORKERS).map(|_| mpsc::unbounded_channel());
+    let (senders, receivers): (Vec<_>, Vec<_>) = channels.unzip();
+    (0..100).for_each(|job| senders[job % WORKERS].send(job).expect("its receiver is there"));
+    drop(senders);
+    let receivers = RefCell::new(receivers);
+    measure("by key", |_, log| {
+        let mut jobs = receivers.borrow_mut().pop().expect("there is one for each");
+        async move {
+            while let Some(job) = jobs.recv().await {
+                do_job(job, &log).await;
             }
-            let work = |receiver| spawn(done.clone().received(receiver));
-            receivers.into_iter().map(work).collect()
-        })
-        .await;
-        measure("a queue", |done| {
-            let jobs = Rc::new(Queue::new());
-            (0..100).for_each(|job| jobs.try_put(job).expect("there is no limit"));
-            jobs.shutdown(false);
-            (0..WORKERS).map(|_| spawn(done.clone().queued(Rc::clone(&jobs)))).collect()
-        })
-        .await;
-        measure("permits", |done| {
-            let permits = Rc::new(Semaphore::new(WORKERS));
-            (0..100).map(|job| spawn(done.clone().permitted(Rc::clone(&permits), job))).collect()
-        })
-        .await;
+        }
+    });
+
+    let queue = Rc::new(Queue::new());
+    (0..100).for_each(|job| queue.try_put(job).expect("there is no limit"));
+    queue.shutdown(false);
+    measure("a queue", |_, log| {
+        let queue = Rc::clone(&queue);
+        async move {
+            while let Ok(job) = queue.get().await {
+                do_job(job, &log).await;
+            }
+        }
     });
 }
 
-/// Starts the workers of one way, and waits for them.
-async fn measure(way: &str, start: impl FnOnce(&Jobs) -> Vec<JoinHandle<()>>) {
-    let (jobs, time) = (Jobs::default(), Instant::now());
-    for worker in join_all(start(&jobs)).await {
-        worker.expect("a worker does not fail");
-    }
-    let (done, most) = (jobs.done.get(), jobs.most.get());
-    println!("{way}: {done} jobs, {most} at a time, {} ms", time.elapsed().as_millis());
+/// How many jobs are running, how many were at most, and how many are done.
+type Log = Rc<[Cell<u32>; 3]>;
+
+/// Runs five workers, each made by `work` from its number.
+fn measure<F: Future<Output = ()> + 'static>(way: &str, work: impl Fn(usize, Log) -> F) {
+    let (log, start) = (Log::default(), Instant::now());
+    let workers = (0..WORKERS).map(|number| work(number, Rc::clone(&log)));
+    greenloop::run(async { join_all(workers.map(spawn)).await });
+    let [_, most, done] = &*log;
+    let (done, most, time) = (done.get(), most.get(), start.elapsed().as_millis());
+    println!("{way}: {done} jobs, {most} at a time, {time} ms");
 }
 
-/// What was done.
-#[derive(Clone, Default)]
-struct Jobs {
-    done: Rc<Cell<u32>>,
-    running: Rc<Cell<u32>>,
-    most: Rc<Cell<u32>>,
-}
-
-impl Jobs {
-    async fn all(self, jobs: impl Iterator<Item = usize>) {
-        for job in jobs {
-            self.one(job).await;
-        }
-    }
-
-    async fn received(self, mut jobs: mpsc::UnboundedReceiver<usize>) {
-        while let Some(job) = jobs.recv().await {
-            self.one(job).await;
-        }
-    }
-
-    async fn queued(self, jobs: Rc<Queue<usize>>) {
-        while let Ok(job) = jobs.get().await {
-            self.one(job).await;
-        }
-    }
-
-    async fn permitted(self, permits: Rc<Semaphore>, job: usize) {
-        let _permit = permits.acquire().await.expect("it is never closed");
-        self.one(job).await;
-    }
-
-    async fn one(&self, job: usize) {
-        self.running.set(self.running.get() + 1);
-        self.most.set(self.most.get().max(self.running.get()));
-        sleep(Duration::from_millis(if job % 5 == 0 { 10 } else { 1 })).await;
-        self.running.set(self.running.get() - 1);
-        self.done.set(self.done.get() + 1);
-    }
+async fn do_job(job: usize, log: &Log) {
+    let [running, most, done] = &**log;
+    running.set(running.get() + 1);
+    most.set(most.get().max(running.get()));
+    sleep(Duration::from_millis(if job % 5 == 0 { 10 } else { 1 })).await;
+    running.set(running.get() - 1);
+    done.set(done.get() + 1);
 }

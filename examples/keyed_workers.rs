@@ -9,7 +9,8 @@
 //! Each worker has a channel of its own, which holds two orders: whoever hands them out waits for the busiest.
 //! It prints the orders of each customer as they were sent, and how many workers were busy at once.
 
-use std::{cell::Cell, cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
+use std::cell::{Cell, RefCell};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use greenloop::{join_all, sleep, spawn, sync::mpsc};
 

@@ -8,7 +8,7 @@
 //! `nc 127.0.0.1 8081`. Either side may end its direction first and still hear the other out. When
 //! the target does not answer, only the client that asked for it is let down. Ctrl-C ends it.
 
-use std::{io, net::Shutdown, rc::Rc};
+use std::{io, rc::Rc};
 
 use greenloop::net::{TcpListener, TcpStream};
 
@@ -46,22 +46,6 @@ async fn forward(client: TcpStream, target: &str) -> io::Result<()> {
     let server = TcpStream::connect(target).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    greenloop::try_join!(carry(&client, &server), carry(&server, &client))?;
+    greenloop::io::copy_bidirectional(&client, &server).await?;
     Ok(())
-}
-
-/// Carries one direction to its end, and passes the end on.
-async fn carry(from: &TcpStream, to: &TcpStream) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let count = from.read(&mut buffer).await?;
-        if count == 0 {
-            return to.shutdown(Shutdown::Write);
-        }
-        if to.write_all(&buffer[..count]).await.is_err() {
-            // `to` listens no more. Its last words may still be on their way to `from`: the other
-            // direction reads them, and finds the end, or the error, behind them.
-            return Ok(());
-        }
-    }
 }

@@ -61,6 +61,7 @@
 //! | have a function called later | [`task::call_later`], [`task::call_soon`] |
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
+//! | read lines, copy streams | [`io`] |
 //! | be told of Ctrl-C and other signals | [`signal::ctrl_c`], [`signal::signal`] |
 //! | have threads of one's own for jobs | [`thread_pool`] |
 //! | run other programs | [`process`] |
@@ -70,12 +71,14 @@
 //! | hand values on to the tasks that a task spawns | [`context_var!`] |
 //! | reach a loop from other threads | [`Handle`] |
 //! | see what a loop does | [`statistics`], [`task::all`] |
+//! | use every core | `launcher`: one loop per core, in worker processes that are looked after |
 //!
 //! # Features
 //!
 //! | feature | on by default | adds |
 //! |---|---|---|
 //! | `green` | yes | the module `green`, and corosensei for the stack switch |
+//! | `launcher` | yes | the module `launcher`: worker processes, and the parent that looks after them |
 //!
 //! # How it behaves
 //!
@@ -142,7 +145,7 @@ pub mod sync;
 pub mod queue;
 
 #[cfg(not(greenloop_loom))]
-mod io;
+pub mod io;
 #[cfg(not(greenloop_loom))]
 pub mod net;
 #[cfg(not(greenloop_loom))]
@@ -154,6 +157,10 @@ pub mod process;
 #[cfg(all(feature = "green", not(greenloop_loom)))]
 #[cfg_attr(docsrs, doc(cfg(feature = "green")))]
 pub mod green;
+
+#[cfg(all(feature = "launcher", target_os = "linux", not(greenloop_loom)))]
+#[cfg_attr(docsrs, doc(cfg(feature = "launcher")))]
+pub mod launcher;
 
 #[cfg(not(greenloop_loom))]
 pub use self::{

@@ -4,6 +4,7 @@
 mod green_support;
 
 use std::{
+    backtrace::Backtrace,
     cell::{Cell, RefCell},
     hint::black_box,
     panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind},
@@ -609,4 +610,58 @@ fn one_that_goes_on_inside_of_a_polled_future_cannot_wait_there() {
         let Resumed::Returned(text) = resumed else { panic!("it does not yield") };
         assert!(text.contains("use .await there"), "{text}");
     });
+}
+
+#[test]
+fn one_that_resumes_itself_is_refused() {
+    let own: Rc<RefCell<Option<Plain>>> = Rc::default();
+    let coroutine = Coroutine::new({
+        let own = Rc::clone(&own);
+        move |_: Yielder<'_, (), ()>, ()| {
+            own.borrow_mut().as_mut().unwrap().resume(());
+        }
+    });
+    *own.borrow_mut() = Some(coroutine);
+    let text = panic_of(|| own.borrow_mut().as_mut().unwrap().resume(()));
+    assert!(text.contains("borrowed"), "{text}");
+    assert!(own.borrow().as_ref().unwrap().is_done());
+    own.take();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_backtrace_inside_reaches_those_who_run_it() {
+    #[inline(never)]
+    fn backtrace() -> String {
+        Backtrace::force_capture().to_string()
+    }
+
+    #[inline(never)]
+    fn whoever_resumes() -> String {
+        let mut coroutine = Coroutine::new(|yielder: Yielder<'_, (), ()>, ()| {
+            yielder.yield_value(());
+            backtrace()
+        });
+        coroutine.resume(());
+        match coroutine.resume(()) {
+            Resumed::Returned(text) => text,
+            Resumed::Yielded(()) => unreachable!("it has yielded before"),
+        }
+    }
+
+    let text = whoever_resumes();
+    let names = ["backtrace", "whoever_resumes", "a_backtrace_inside_reaches_those_who_run_it"];
+    for name in names {
+        assert!(text.contains(name), "{name} is missing in\n{text}");
+    }
+    let text = run(|| {
+        let thread = green::spawn(|| {
+            green::yield_now();
+            whoever_resumes()
+        });
+        thread.wait().unwrap()
+    });
+    for name in names {
+        assert!(text.contains(name), "{name} is missing in\n{text}");
+    }
 }

@@ -1,8 +1,6 @@
 //! Children in green threads, with the shapes of `std::process`: what waits lets the others run.
 
 mod green_support;
-#[path = "support/own_process.rs"]
-mod own_process;
 
 use std::{
     cell::Cell,
@@ -13,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use green_support::{run, watch};
+use green_support::{own_process, run, watch};
 use greenloop::{
     green::{
         self, Wait,

@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["signal"],
     &["process"],
     &["green"],
+    &["launcher"],
 ];
 
 /// Macros stand at the root of the crate, wherever they are written.

@@ -3,9 +3,6 @@
 //! became of its job: `concurrent.futures`, in Rust.
 
 mod green_support;
-#[path = "support/own_process.rs"]
-mod own_process;
-mod support;
 
 use std::{
     collections::BTreeSet,
@@ -22,11 +19,14 @@ use std::{
 };
 
 use futures_util::{Stream as _, StreamExt as _};
+use green_support::{
+    own_process,
+    support::{self, Drops, Wakes, block_on, panic_of},
+};
 use greenloop::{
     green::{self, Wait},
     thread_pool::{JobHandle, ThreadPool},
 };
-use support::{Drops, Wakes, block_on, panic_of};
 
 /// Holds threads up until it is opened.
 #[derive(Clone, Default)]

@@ -8,7 +8,7 @@ use crate::model::Model;
 
 /// Compares async tasks, green threads, OS threads and processes on this machine.
 #[derive(Debug, Parser)]
-#[command(version, about, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true)]
 pub struct Arguments {
     /// What a child is to do; users give none.
     #[command(subcommand)]
@@ -51,9 +51,9 @@ pub enum Role {
     /// Takes one measurement inside this process.
     #[command(hide = true)]
     One(OnePart),
-    /// Does one experiment of the notes.
+    /// Does one of the experiments that are taught.
     #[command(hide = true)]
-    Notes(NotesPart),
+    Lesson(LessonPart),
     /// Is an echo server.
     #[command(hide = true)]
     Serve(ServePart),
@@ -97,11 +97,11 @@ pub enum Cost {
     Parked,
 }
 
-/// One experiment of the notes.
+/// One of the experiments by which coroutines and threads are taught.
 #[derive(Args, Debug)]
-pub struct NotesPart {
+pub struct LessonPart {
     /// Which one.
-    pub note: Note,
+    pub lesson: Lesson,
     /// By which model.
     pub model: Model,
     /// How many.
@@ -118,9 +118,9 @@ pub struct NotesPart {
     pub cpu: Option<usize>,
 }
 
-/// The experiments of the notes.
+/// The experiments by which coroutines and threads are taught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Note {
+pub enum Lesson {
     /// Sleeps one after the other.
     SleepsInTurn,
     /// Sleeps side by side.

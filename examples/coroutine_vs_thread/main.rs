@@ -12,7 +12,7 @@
 //! # How it measures
 //!
 //! This one binary plays every part. The driver that you start ([`experiments`]) starts it again and again as a
-//! child, a fresh process for every figure: to take one measurement ([`one`], [`notes`]), to be an echo
+//! child, a fresh process for every figure: to take one measurement ([`one`], [`lessons`]), to be an echo
 //! server ([`server`]), to be its clients ([`load`], [`pings`]). The repetitions of all models are interleaved, in a
 //! shifted order, so that a machine that becomes slower becomes so for all; the figure is their median.
 //!
@@ -27,11 +27,11 @@ mod data;
 mod draw;
 mod experiments;
 mod handler;
+mod lessons;
 mod load;
 mod machine;
 mod memory;
 mod model;
-mod notes;
 mod one;
 mod pings;
 mod process;
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     let result = match arguments.role {
         None => experiments::compare(&arguments.plan),
         Some(Role::One(part)) => one::measure(&part),
-        Some(Role::Notes(part)) => notes::measure(&part),
+        Some(Role::Lesson(part)) => lessons::measure(&part),
         Some(Role::Serve(part)) => server::serve(&part),
         Some(Role::Load(part)) => load::generate(&part),
         Some(Role::Pings(part)) => pings::send(&part),

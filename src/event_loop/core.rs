@@ -20,6 +20,7 @@ use super::{
     clock::Clock,
     deadlock::{self, Deadlock},
     fork,
+    pulse::Pulse,
 };
 use crate::{
     executor::{Doorbell, Executor, Report, contain, wake},
@@ -71,6 +72,7 @@ pub(crate) struct Core {
     /// It could not. Ends the run.
     deadlock: RefCell<Option<Deadlock>>,
     fork_generation: u32,
+    pulse: Cell<Option<Pulse>>,
 }
 
 impl Doorbell for mio::Waker {
@@ -100,6 +102,7 @@ impl Core {
             patient_since: Cell::new(0),
             deadlock: RefCell::new(None),
             fork_generation,
+            pulse: Cell::new(None),
         })
     }
 
@@ -161,8 +164,15 @@ impl Core {
         self.refuse_forked();
         self.take_in_mail();
         let mut woken = self.woken.take();
+        let pulse = self.pulse.get();
+        if let Some(pulse) = pulse {
+            pulse.rest(self.executor.alive());
+        }
         if let Err(error) = self.sleep(&mut woken) {
             panic!("the event loop cannot wait for events: {error}");
+        }
+        if let Some(pulse) = pulse {
+            pulse.beat();
         }
         let mut timers = self.timers.borrow_mut();
         if timers.len() > 0 {
@@ -174,6 +184,16 @@ impl Core {
         }
         self.woken.set(woken);
         self.deadlock.take().map_or(Ok(()), Err)
+    }
+
+    /// Has the loop give signs of life from now on.
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only a launcher reads them")
+    )]
+    pub(crate) fn set_pulse(&self, pulse: Pulse) {
+        pulse.beat();
+        self.pulse.set(Some(pulse));
     }
 
     /// Panics in a child of the process that made the loop.
@@ -192,6 +212,18 @@ impl Core {
             return Err(io::Error::other(FORKED));
         }
         self.reactor.borrow_mut().register(fd)
+    }
+
+    /// Has the reactor watch, for reading, a descriptor that other processes watch too.
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only a launcher shares")
+    )]
+    pub(crate) fn register_exclusive(&self, fd: BorrowedFd<'_>) -> io::Result<Key> {
+        if self.is_forked() {
+            return Err(io::Error::other(FORKED));
+        }
+        self.reactor.borrow_mut().register_exclusive(fd)
     }
 
     /// Has the reactor forget a descriptor that stays open. A child leaves the kernel's set alone,

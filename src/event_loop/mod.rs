@@ -13,6 +13,7 @@ mod current;
 mod deadlock;
 mod fork;
 mod handle;
+mod pulse;
 mod registry;
 mod remote;
 mod root;
@@ -32,6 +33,7 @@ pub(crate) use self::{
     core::Core,
     current::{is_running, with, with_loop},
     fork::generation as process_generation,
+    pulse::Pulse,
     registry::{is_alive, post, run_or_post},
     threads::set_idle as set_idle_threads,
 };

@@ -56,11 +56,12 @@ use std::{
 
 use slab::Slab;
 
+#[cfg(not(greenloop_loom))]
+pub(crate) use self::inspect::Sight;
 pub(crate) use self::{
     asking::Unwinding,
     header::Payload,
     injector::{Doorbell, Injector, Job},
-    inspect::Sight,
     task_key::TaskKey,
     waker::Entered,
 };

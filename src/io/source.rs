@@ -12,7 +12,10 @@ use std::{
     num::NonZeroU64,
     os::fd::AsFd,
     pin::Pin,
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -42,6 +45,8 @@ pub(crate) struct Source<T: AsFd> {
     /// `None` only while it is taken apart.
     io: Option<T>,
     registration: OnceLock<Registration>,
+    /// Counts this descriptor among the open ones of its kind, if somebody wants to know.
+    open: Option<&'static AtomicU32>,
 }
 
 /// Where a source is registered.
@@ -54,7 +59,24 @@ struct Registration {
 impl<T: AsFd> Source<T> {
     /// Wraps a descriptor, which is in non-blocking mode.
     pub(crate) fn new(io: T) -> Self {
-        Self { io: Some(io), registration: OnceLock::new() }
+        Self { io: Some(io), registration: OnceLock::new(), open: None }
+    }
+
+    /// Adds one to a counter, and takes it back when the descriptor is closed or given away.
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only the launcher counts")
+    )]
+    pub(crate) fn count_in(&mut self, open: &'static AtomicU32) {
+        open.fetch_add(1, Ordering::Relaxed);
+        self.stop_counting();
+        self.open = Some(open);
+    }
+
+    fn stop_counting(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn get(&self) -> &T {
@@ -275,6 +297,7 @@ fn park(core: &Core, key: Key, direction: Direction, ticket: &mut Option<Ticket>
 
 impl<T: AsFd> Drop for Source<T> {
     fn drop(&mut self) {
+        self.stop_counting();
         // The kernel forgets a descriptor by itself when it is closed, which comes next.
         if let Some(Registration { loop_id, key }) = self.registration.take() {
             event_loop::run_or_post(loop_id, move |core| {

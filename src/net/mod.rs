@@ -11,6 +11,8 @@ pub(crate) mod udp_options;
 mod udp_socket;
 pub mod unix;
 
+#[cfg(all(feature = "launcher", target_os = "linux"))]
+pub(crate) use self::accept::{Pause, is_exhaustion, is_the_peers};
 pub use self::{
     addresses::ToSocketAddrs,
     tcp_halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf},

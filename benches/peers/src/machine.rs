@@ -59,6 +59,26 @@ pub fn facts(runtimes: &[&Runtime]) -> [Vec<(String, String)>; 2] {
     (machine, [compiler].into_iter().chain(runtimes.iter().map(version)).collect()).into()
 }
 
+/// How many wanted to run at a time, in the last minute.
+pub fn load() -> Option<f64> {
+    let load = fs::read_to_string("/proc/loadavg").ok()?;
+    load.split_whitespace().next()?.parse().ok()
+}
+
+/// Prints the versions of what `parts` are made of: each has a name, crates, and a few words.
+pub fn print_versions<'a>(
+    what: &str,
+    parts: impl IntoIterator<Item = (&'a str, &'a [&'a str], &'a str)>,
+) {
+    for (name, krates, about) in parts {
+        let versions =
+            krates.iter().map(|krate| format!("{krate} {}", version(krate).unwrap_or("?")));
+        let versions = versions.collect::<Vec<_>>().join(", ");
+        println!("{what:<9} {name}: {versions} ({about})");
+    }
+    println!();
+}
+
 /// The part of all processor time that the hypervisor has given to other machines.
 pub struct Steal {
     total: f64,

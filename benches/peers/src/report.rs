@@ -6,7 +6,6 @@ use crate::json::quote;
 use crate::machine;
 use crate::runtimes::Runtime;
 use crate::stats::Summary;
-use crate::table::figure;
 use std::fmt::Display;
 use std::io;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -19,6 +18,7 @@ pub struct Report {
     versions: Vec<(String, String)>,
     parameters: Vec<(String, String)>,
     pictures: Vec<Picture>,
+    warnings: Vec<String>,
     /// What could not be measured, and why.
     pub limits: Vec<String>,
 }
@@ -35,8 +35,20 @@ pub struct Picture {
     pub measure: String,
     /// Their unit: `us`, `ns` or `B`.
     pub unit: &'static str,
-    /// A figure for each runtime; none where it could not be measured.
-    pub bars: Vec<(&'static str, Option<Summary>)>,
+    /// Whose figure the ratios are to.
+    pub base: &'static str,
+    /// What is known of each runtime.
+    pub bars: Vec<Bar>,
+}
+
+/// The figure of one runtime.
+pub struct Bar {
+    /// Whose it is.
+    pub name: &'static str,
+    /// None where it could not be measured.
+    pub figure: Option<Summary>,
+    /// How many times the base's it is: the median of the ratios within the turns.
+    pub ratio: Option<f64>,
 }
 
 impl Report {
@@ -50,6 +62,7 @@ impl Report {
             versions,
             parameters: vec![("repetitions".to_owned(), reps.to_string())],
             pictures: Vec::new(),
+            warnings: machine::load().filter(|load| *load > 0.5).map(busy).into_iter().collect(),
             limits: Vec::new(),
         }
     }
@@ -102,7 +115,7 @@ impl Report {
             ("machine", facts(&self.machine)),
             ("versions", facts(&self.versions)),
             ("parameters", facts(&self.parameters)),
-            ("warnings", array::<String>([])),
+            ("warnings", array(self.warnings.iter().map(|it| quote(it)))),
             ("sections", array(sections)),
             ("samples", array::<String>([])),
         ]);
@@ -113,42 +126,36 @@ impl Report {
 impl Picture {
     /// One sentence: who is first, and where greenloop stands.
     fn says(&self) -> String {
-        let known =
-            self.bars.iter().filter_map(|(name, summary)| Some((*name, summary.as_ref()?.median)));
-        let best = known.clone().min_by(|one, other| one.1.total_cmp(&other.1));
-        let ours = known.clone().find(|(name, _)| *name == "greenloop");
-        let unit = if self.unit == "us" { "µs" } else { self.unit };
+        // By the ratios, which a machine that changes its speed does not bend.
+        let known = || self.bars.iter().filter_map(|bar| Some((bar.name, bar.ratio?)));
+        let best = known().min_by(|one, other| one.1.total_cmp(&other.1));
+        let ours = known().find(|(name, _)| *name == "greenloop");
+        let base = self.base;
         match (best, ours) {
-            (Some((name, least)), Some((_, ours))) if name != "greenloop" => format!(
-                "{name} takes the least, {} {unit}; greenloop takes {} {unit}, {:.2} times as much.",
-                figure(least),
-                figure(ours),
+            (Some((best, least)), Some((_, ours))) if best != "greenloop" => format!(
+                "{best} takes the least, and greenloop {:.2} times as much; the ratios are to {base}.",
                 ours / least
             ),
-            (Some((name, least)), _) => {
-                let next = known.filter(|it| it.0 != name && it.0 != "raw");
+            (Some((best, least)), _) => {
+                let next = known().filter(|(name, _)| *name != best);
                 match next.min_by(|one, other| one.1.total_cmp(&other.1)) {
                     Some((next, more)) => format!(
-                        "{name} takes the least, {} {unit}; next is {next} with {:.2} times as much.",
-                        figure(least),
+                        "{best} takes the least, and {next}, the next one, {:.2} times as much; the ratios \
+                         are to {base}.",
                         more / least
                     ),
-                    None => format!("{name} takes {} {unit}.", figure(least)),
+                    None => format!("Only {best} was measured."),
                 }
             }
-            _ => "It was not measured.".to_owned(),
+            (None, _) => "It was not measured.".to_owned(),
         }
     }
 
     fn json(&self) -> String {
-        let least = self
-            .bars
-            .iter()
-            .filter_map(|(_, it)| Some(it.as_ref()?.median))
-            .fold(f64::MAX, f64::min);
-        let most =
-            self.bars.iter().filter_map(|(_, it)| Some(it.as_ref()?.median)).fold(0.0, f64::max);
-        let series = self.bars.iter().map(|(name, summary)| {
+        let medians = || self.bars.iter().filter_map(|bar| Some(bar.figure?.median));
+        let (least, most) = (medians().fold(f64::MAX, f64::min), medians().fold(0.0, f64::max));
+        let series = self.bars.iter().map(|Bar { name, figure: summary, ratio }| {
+            let note = ratio.map_or("null".to_owned(), |ratio| quote(&format!("{ratio:.2} ×")));
             let figure = |of: fn(&Summary) -> f64| {
                 summary.as_ref().map_or("null".to_owned(), |it| of(it).to_string())
             };
@@ -162,7 +169,7 @@ impl Picture {
                 ("high", figure(|it| it.high)),
                 ("count", summary.as_ref().map_or(0, |it| it.count).to_string()),
                 ("noisy", noisy.to_string()),
-                ("note", "null".to_owned()),
+                ("note", note),
             ]);
             object([
                 ("name", quote(name)),
@@ -184,6 +191,12 @@ impl Picture {
             ("series", array(series)),
         ])
     }
+}
+
+fn busy(load: f64) -> String {
+    format!(
+        "Others used the machine: {load:.1} wanted to run when it began. Read the ratios, and the quartiles."
+    )
 }
 
 /// The date in UTC.

@@ -16,7 +16,9 @@ const FOOT: f64 = 44.0;
 pub fn draw(picture: &Picture, width: f64) -> Canvas {
     let groups = groups(picture);
     let rows = groups.len() * picture.series.len();
-    let height = rows as f64 * ROW + groups.len() as f64 * (HEADING + GAP) + FOOT;
+    // A single group needs no name: that of the figures says it.
+    let heading = if groups.len() > 1 { HEADING } else { 4.0 };
+    let height = rows as f64 * ROW + groups.len() as f64 * (heading + GAP) + FOOT;
     let mut canvas = Canvas::new(width, height);
     let names = picture.series.iter().map(|series| width_of(&series.name)).fold(0.0, f64::max);
     let left = names + 10.0;
@@ -42,8 +44,10 @@ pub fn draw(picture: &Picture, width: f64) -> Canvas {
 
     let mut y = 0.0;
     for group in &groups {
-        canvas.text([0.0, y + 18.0], Anchor::Start, "strong", group);
-        y += HEADING;
+        if groups.len() > 1 {
+            canvas.text([0.0, y + 18.0], Anchor::Start, "strong", group);
+        }
+        y += heading;
         for series in &picture.series {
             row(&mut canvas, picture, series, group, &axis, y);
             y += ROW;

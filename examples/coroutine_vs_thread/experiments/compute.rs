@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     child,
-    cli::Note,
+    cli::Lesson,
     data::{Axis, Better, Finding, Holds, Kind, Picture, Point, Scale as Lengths, Section, Unit},
     draw::figures::thousands,
     model::Model,
@@ -43,13 +43,13 @@ pub fn measure(run: &mut Run) {
                     _ => run.scale.turns,
                 };
                 let cpu = Some(run.server_cpus[0]);
-                ask(run, Note::ComputeInTurns, model, every, steps, rep, cpu);
+                ask(run, Lesson::ComputeInTurns, model, every, steps, rep, cpu);
             }
         }
         for workers in 1..=cores() {
             run.step("computing on several cores");
             for model in Run::order(rep) {
-                ask(run, Note::Compute, model, workers, run.scale.compute, rep, None);
+                ask(run, Lesson::Compute, model, workers, run.scale.compute, rep, None);
             }
         }
     }
@@ -57,19 +57,19 @@ pub fn measure(run: &mut Run) {
 
 fn ask(
     run: &mut Run,
-    note: Note,
+    lesson: Lesson,
     model: Model,
     count: usize,
     steps: u64,
     rep: usize,
     cpu: Option<usize>,
 ) {
-    let (name, experiment) = match note {
-        Note::ComputeInTurns => ("compute-in-turns", "cpu/turns"),
+    let (name, experiment) = match lesson {
+        Lesson::ComputeInTurns => ("compute-in-turns", "cpu/turns"),
         _ => ("compute", "cpu/cores"),
     };
     let mut arguments = vec![
-        "notes".to_owned(),
+        "lesson".to_owned(),
         name.to_owned(),
         model.word(),
         format!("--count={count}"),

@@ -33,7 +33,7 @@ pub fn measure(run: &mut Run) {
                 continue;
             }
             let answer = child::run(&[
-                "notes".to_owned(),
+                "lesson".to_owned(),
                 name.to_owned(),
                 model.word(),
                 format!("--count={}", run.scale.counters),
@@ -68,8 +68,8 @@ pub fn section(run: &Run) -> Section {
         text: format!(
             "{count} workers read a number that begins at {count}, sleep {} ms, and write what they read \
              less one. With a lock, and when each is joined at once, they first sleep six times as long, as \
-             one with other work to do. The times are a hundredth of those that the notes have: half a \
-             second, fifty-three, and six minutes.",
+             one with other work to do. Courses do it with waits of half a second, \
+             and wait for six minutes at the end.",
             critical * 1e3
         ),
         pictures: vec![Picture {

@@ -28,7 +28,7 @@ pub fn measure(run: &mut Run) {
         for (x, (name, words)) in WAYS.into_iter().enumerate() {
             run.step(&format!("ten sleeps {words}"));
             let answer = child::run(&[
-                "notes".to_owned(),
+                "lesson".to_owned(),
                 name.to_owned(),
                 model.word(),
                 format!("--count={SLEEPERS}"),

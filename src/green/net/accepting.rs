@@ -18,8 +18,8 @@ macro_rules! accepting {
             /// Outside of a green thread, if it would have to wait.
             #[track_caller]
             pub fn accept(&self) -> std::io::Result<($Stream, $Address)> {
-                let now = |listener: &$Async, ()| listener.try_accept();
-                let later = async |listener: &$Async, ()| listener.accept().await;
+                let now = |listener, ()| <$Async>::try_accept(listener);
+                let later = |listener, ()| <$Async>::accept(listener);
                 let (stream, peer) = self.shared.read((), now, later)?;
                 Ok(($Stream::from_async(stream), peer))
             }

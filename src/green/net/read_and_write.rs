@@ -8,10 +8,12 @@ macro_rules! read_and_write {
     };
     (impl $Stream:ty, $Async:ty) => {
         impl std::io::Read for $Stream {
+            #[track_caller]
             fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
                 self.shared.read(buffer, <$Async>::try_read, <$Async>::read)
             }
 
+            #[track_caller]
             fn read_vectored(
                 &mut self,
                 buffers: &mut [std::io::IoSliceMut<'_>],
@@ -22,10 +24,12 @@ macro_rules! read_and_write {
         }
 
         impl std::io::Write for $Stream {
+            #[track_caller]
             fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
                 self.shared.write(buffer, <$Async>::try_write, <$Async>::write)
             }
 
+            #[track_caller]
             fn write_vectored(
                 &mut self,
                 buffers: &[std::io::IoSlice<'_>],

@@ -94,10 +94,11 @@ impl UdpSocket {
             Some(address) => address,
             None => wait_io(resolve_first(target))?,
         };
-        let now = |socket: &net::UdpSocket, datagram| socket.try_send_to(datagram, target);
-        let later =
-            async |socket: &net::UdpSocket, datagram| socket.send_to(datagram, target).await;
-        self.shared.write(datagram, now, later)
+        self.shared.write(
+            datagram,
+            |socket, datagram| socket.try_send_to(datagram, target),
+            |socket, datagram| socket.send_to(datagram, target),
+        )
     }
 
     /// Receives a datagram; see [`net::UdpSocket::recv`].

@@ -118,11 +118,11 @@ impl UnixDatagram {
     /// Those of [`net::UnixDatagram::send_to`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn send_to_addr(&self, datagram: &[u8], address: &SocketAddr) -> io::Result<usize> {
-        let now = |socket: &net::UnixDatagram, datagram| socket.try_send_to_addr(datagram, address);
-        let later = async |socket: &net::UnixDatagram, datagram| {
-            socket.send_to_addr(datagram, address).await
-        };
-        self.shared.write(datagram, now, later)
+        self.shared.write(
+            datagram,
+            |socket, datagram| socket.try_send_to_addr(datagram, address),
+            |socket, datagram| socket.send_to_addr(datagram, address),
+        )
     }
 
     /// Receives a datagram; see [`net::UnixDatagram::recv`].

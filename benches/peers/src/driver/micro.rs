@@ -6,7 +6,7 @@
 use super::child::{self, Answers};
 use super::{Run, progress};
 use crate::micro::Bench;
-use crate::report::Picture;
+use crate::report::{Bar, Picture};
 use crate::runtimes::Runtime;
 use crate::stats::Summary;
 use crate::table::{Table, figure};
@@ -85,7 +85,12 @@ fn print(run: &mut Run<'_>, benches: &[Bench], results: &[Vec<Samples>]) {
     for (bench, samples) in benches.iter().zip(results) {
         for &(key, words) in bench.figures() {
             let bars = run.runtimes.iter().zip(samples);
-            let bars = bars.map(|(runtime, samples)| (runtime.name, summary(samples, key)));
+            let base = &samples[0];
+            let bars = bars.map(|(runtime, samples)| Bar {
+                name: runtime.name,
+                figure: summary(samples, key),
+                ratio: ratio(samples, base, key),
+            });
             let bars = bars.collect();
             let bytes = key.ends_with("bytes");
             run.report.add(Picture {
@@ -94,6 +99,7 @@ fn print(run: &mut Run<'_>, benches: &[Bench], results: &[Vec<Samples>]) {
                 title: words.split(" (").next().unwrap_or(words).to_owned(),
                 measure: if bytes { "bytes of one" } else { "CPU time of one" }.to_owned(),
                 unit: if bytes { "B" } else { "ns" },
+                base: run.runtimes[0].name,
                 bars,
             });
         }

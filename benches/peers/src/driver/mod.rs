@@ -9,6 +9,7 @@ mod echo;
 mod instructions;
 mod micro;
 mod server;
+mod sync;
 mod syscalls;
 
 use crate::cli::{Part, Plan};
@@ -16,6 +17,7 @@ use crate::json::Records;
 use crate::micro::Bench;
 use crate::report::Report;
 use crate::runtimes::{self, Runtime};
+use crate::sync::{KITS, SyncBench};
 use crate::{cpu, machine, machine::Steal};
 use server::Server;
 use std::io;
@@ -25,7 +27,9 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
     check_names(plan)?;
     let processors = Processors::choose()?;
     let mut skipped = Vec::new();
-    let runtimes = startable(plan, processors, &mut skipped);
+    // Channels and locks need no servers.
+    let only_sync = plan.parts.iter().all(|part| *part == Part::Sync);
+    let runtimes = if only_sync { Vec::new() } else { startable(plan, processors, &mut skipped) };
     machine::print(&runtimes);
     if processors.server == processors.load {
         println!("note      only one processor: servers and load generator share it\n");
@@ -45,6 +49,9 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
     }
     if plan.parts.contains(&Part::Micro) {
         micro::compare(&mut run);
+    }
+    if plan.parts.contains(&Part::Sync) {
+        sync::compare(plan, processors, &mut run.records);
     }
     if plan.parts.contains(&Part::Syscalls) {
         syscalls::compare(&mut run);
@@ -126,10 +133,14 @@ fn startable(
 /// A misspelt name is an error, not an empty table.
 fn check_names(plan: &Plan) -> io::Result<()> {
     for name in &plan.only {
-        runtimes::find(name)?;
+        // may is nothing but a kit of channels and locks here.
+        if !KITS.iter().any(|kit| kit.name == name) {
+            runtimes::find(name)?;
+        }
     }
     for name in &plan.benches {
-        let is_bench = Bench::ALL.iter().any(|bench| bench.name() == name);
+        let is_bench = Bench::ALL.iter().any(|bench| bench.name() == name)
+            || SyncBench::ALL.iter().any(|bench| bench.name() == name);
         if !is_bench && !echo::SCENARIOS.iter().any(|scenario| scenario.name == name) {
             return Err(io::Error::other(format!("no scenario or bench is called `{name}`")));
         }
