@@ -1,20 +1,26 @@
-//! TCP, UDP and Unix sockets.
+//! TCP, UDP and Unix sockets, pipes, and any other descriptor.
 
 mod accept;
 mod addresses;
+mod async_fd;
 mod halves;
+mod happy_eyeballs;
+pub mod pipe;
 mod stream_methods;
 mod tcp_halves;
 mod tcp_listener;
+mod tcp_socket;
 mod tcp_stream;
 pub(crate) mod udp_options;
 mod udp_socket;
 pub mod unix;
 
 pub use self::{
-    addresses::ToSocketAddrs,
+    addresses::{ToSocketAddrs, lookup_host},
+    async_fd::AsyncFd,
     tcp_halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf},
     tcp_listener::{Accept, Incoming, ListenOptions, TcpListener},
+    tcp_socket::TcpSocket,
     tcp_stream::TcpStream,
     udp_socket::UdpSocket,
     unix::{datagram::UnixDatagram, listener::UnixListener, stream::UnixStream},

@@ -4,6 +4,7 @@
 //! that blocking crates that are generic over these work: TLS, WebSockets, HTTP.
 
 mod limits;
+mod pipe;
 mod tcp_listener;
 mod tcp_stream;
 mod udp_socket;
@@ -12,7 +13,10 @@ mod unix_listener;
 mod unix_stream;
 mod wait_io;
 
+use std::{io, net::SocketAddr, vec};
+
 pub use self::{
+    pipe::{PipeReader, PipeWriter, pipe},
     tcp_listener::{Incoming, TcpListener},
     tcp_stream::TcpStream,
     udp_socket::UdpSocket,
@@ -21,3 +25,17 @@ pub use self::{
     unix_stream::UnixStream,
 };
 pub use crate::net::ToSocketAddrs;
+
+/// Gives the addresses that something stands for; see [`crate::net::lookup_host`].
+///
+/// # Errors
+///
+/// Those of [`crate::net::lookup_host`].
+///
+/// # Panics
+///
+/// Outside of a green thread.
+#[track_caller]
+pub fn lookup_host(host: impl ToSocketAddrs) -> io::Result<vec::IntoIter<SocketAddr>> {
+    wait_io::wait_io(None, crate::net::lookup_host(host))
+}
