@@ -54,22 +54,31 @@
 //! | run a program | [`run`], [`EventLoop`] |
 //! | start something beside | [`spawn`], [`task::Builder`], [`spawn_blocking`] |
 //! | wait for several things | [`join_all`], [`task::try_join_all`], [`join!`], [`try_join!`], [`select!`] |
+//! | take them as they come | [`task::JoinSet`], [`task::as_completed`], [`task::wait`] |
+//! | start what ends together | [`task::TaskGroup`] |
+//! | have something stop, or not | [`task::CancellationToken`], [`task::Deadline`], [`task::shield`] |
 //! | wait for a time, or not longer | [`sleep`], [`timeout`], [`time::interval`] |
+//! | have a function called later | [`task::call_later`], [`task::call_soon`] |
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
 //! | read lines, copy streams | [`io`] |
-//! | be told of Ctrl-C | [`signal::ctrl_c`] |
+//! | be told of Ctrl-C and other signals | [`signal::ctrl_c`], [`signal::signal`] |
+//! | have threads of one's own for jobs | [`thread_pool`] |
+//! | run other programs | [`process`] |
 //! | write blocking-looking code | `green`: `run`, `spawn`, `Wait::wait`, `scope`, `Pool`, `net` |
 //! | switch stacks without a loop | `green::Coroutine` |
 //! | give each task a value of its own | [`task_local!`] |
+//! | hand values on to the tasks that a task spawns | [`context_var!`] |
 //! | reach a loop from other threads | [`Handle`] |
-//! | see what a loop does | [`statistics`] |
+//! | see what a loop does | [`statistics`], [`task::all`] |
+//! | use every core | `launcher`: one loop per core, in worker processes that are looked after |
 //!
 //! # Features
 //!
 //! | feature | on by default | adds |
 //! |---|---|---|
 //! | `green` | yes | the module `green`, and corosensei for the stack switch |
+//! | `launcher` | yes | the module `launcher`: worker processes, and the parent that looks after them |
 //!
 //! # How it behaves
 //!
@@ -92,6 +101,9 @@
 //! [a hook](event_loop::Builder::on_unobserved_panic). When a loop ends, the futures of all its
 //! tasks are dropped, on its thread.
 //!
+//! **A deadlock is not silence.** When every task waits and nothing is left that could wake one, the run
+//! ends, and tells who waits for what: see [`Deadlock`](event_loop::Deadlock).
+//!
 //! [`JoinHandle`]: task::JoinHandle
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -109,15 +121,28 @@ mod reactor;
 mod timers;
 
 #[cfg(not(greenloop_loom))]
+mod wait_queue;
+#[cfg(not(greenloop_loom))]
+mod wake_set;
+
+#[cfg(not(greenloop_loom))]
 pub mod event_loop;
 
 #[cfg(not(greenloop_loom))]
 mod blocking;
 #[cfg(not(greenloop_loom))]
+pub mod thread_pool;
+#[cfg(not(greenloop_loom))]
 pub mod time;
 
 #[cfg(not(greenloop_loom))]
 pub mod task;
+
+#[cfg(not(greenloop_loom))]
+pub mod sync;
+
+#[cfg(not(greenloop_loom))]
+pub mod queue;
 
 #[cfg(not(greenloop_loom))]
 pub mod io;
@@ -126,13 +151,20 @@ pub mod net;
 #[cfg(not(greenloop_loom))]
 pub mod signal;
 
+#[cfg(not(greenloop_loom))]
+pub mod process;
+
 #[cfg(all(feature = "green", not(greenloop_loom)))]
 #[cfg_attr(docsrs, doc(cfg(feature = "green")))]
 pub mod green;
 
+#[cfg(all(feature = "launcher", target_os = "linux", not(greenloop_loom)))]
+#[cfg_attr(docsrs, doc(cfg(feature = "launcher")))]
+pub mod launcher;
+
 #[cfg(not(greenloop_loom))]
 pub use self::{
-    event_loop::{EventLoop, Handle, run, statistics},
+    event_loop::{EventLoop, Handle, run, statistics, try_run},
     task::{join_all, spawn, spawn_blocking, yield_now},
     time::{sleep, timeout},
 };

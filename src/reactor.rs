@@ -21,6 +21,9 @@ use std::{
 use mio::{Events, Interest, Token, unix::SourceFd};
 use slab::Slab;
 
+#[cfg(target_os = "linux")]
+mod exclusive;
+
 /// How many events are fetched from the kernel at once.
 const EVENTS: usize = 1024;
 
@@ -74,8 +77,20 @@ impl Ticket {
 struct Source {
     fd: RawFd,
     generation: u32,
+    watch: Watch,
     read: Side,
     write: Side,
+}
+
+/// How a descriptor is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watch {
+    /// For edges of both directions, from the registration to the end.
+    Edges,
+    /// For reading, as one of several processes of which one is to be woken, and by level. So it is
+    /// in the kernel's set only while somebody waits; without one, each look would find it again.
+    #[cfg(target_os = "linux")]
+    Exclusive { in_set: bool },
 }
 
 /// One direction of a descriptor.
@@ -121,6 +136,15 @@ impl Side {
         Some(more.swap_remove(place).1)
     }
 
+    fn is_awaited(&self) -> bool {
+        self.first.is_some() || self.more.as_ref().is_some_and(|more| !more.is_empty())
+    }
+
+    fn each_waker(&self, see: &mut dyn FnMut(&Waker)) {
+        let waiters = self.first.iter().chain(self.more.iter().flat_map(|more| more.iter()));
+        waiters.for_each(|(_, waker)| see(waker));
+    }
+
     fn take_all(&mut self, woken: &mut Vec<Waker>) {
         woken.extend(self.first.take().map(|(_, waker)| waker));
         if let Some(more) = self.more.take() {
@@ -138,6 +162,9 @@ pub(crate) struct Reactor {
     /// By descriptor number: the slot of who was registered under it last. That one may be gone, or have
     /// lost the descriptor behind its back.
     latest: Vec<u32>,
+    /// The slots of what is watched exclusively: few.
+    #[cfg(target_os = "linux")]
+    exclusive: Vec<usize>,
     next_generation: u32,
     next_ticket: u32,
 }
@@ -149,6 +176,8 @@ impl Reactor {
             events: Events::with_capacity(EVENTS),
             sources: Slab::new(),
             latest: Vec::new(),
+            #[cfg(target_os = "linux")]
+            exclusive: Vec::new(),
             next_generation: 0,
             next_ticket: 1,
         })
@@ -166,11 +195,7 @@ impl Reactor {
         use std::os::fd::AsRawFd as _;
         let fd = fd.as_raw_fd();
         let is_owned = self.owner(fd).is_some();
-        self.next_generation = self.next_generation.wrapping_add(1) & GENERATION_MASK;
-        let generation = self.next_generation;
-        let source = Source { fd, generation, read: Side::default(), write: Side::default() };
-        let slot = self.sources.insert(source);
-        let key = Key { slot: slot as u32, generation };
+        let key = self.insert(fd, Watch::Edges);
         let both = Interest::READABLE | Interest::WRITABLE;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let both = both | Interest::PRIORITY;
@@ -189,10 +214,61 @@ impl Reactor {
                 Ok(key)
             }
             Err(error) => {
-                self.sources.remove(slot);
+                self.sources.remove(key.slot as usize);
                 Err(error)
             }
         }
+    }
+
+    fn insert(&mut self, fd: RawFd, watch: Watch) -> Key {
+        self.next_generation = self.next_generation.wrapping_add(1) & GENERATION_MASK;
+        let generation = self.next_generation;
+        let (read, write) = (Side::default(), Side::default());
+        let slot = self.sources.insert(Source { fd, generation, watch, read, write });
+        Key { slot: slot as u32, generation }
+    }
+
+    /// Starts to watch, for reading only, a descriptor that other processes watch too: the kernel
+    /// wakes one of those that wait rather than all. Before each wait, `watch_again` must be called.
+    ///
+    /// An open file that other processes hold stays in the set when its owner closes it here:
+    /// `deregister` it first.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn register_exclusive(&mut self, fd: BorrowedFd<'_>) -> io::Result<Key> {
+        use std::os::fd::AsRawFd as _;
+        let key = self.insert(fd.as_raw_fd(), Watch::Exclusive { in_set: false });
+        self.exclusive.push(key.slot as usize);
+        Ok(key)
+    }
+
+    /// Where the kernel cannot do that, all are woken.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn register_exclusive(&mut self, fd: BorrowedFd<'_>) -> io::Result<Key> {
+        self.register(fd)
+    }
+
+    /// Puts an exclusively watched descriptor back into the kernel's set, which it leaves when the loop
+    /// sleeps while nobody waits for it.
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only a launcher shares")
+    )]
+    pub(crate) fn watch_again(&mut self, key: Key) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::fd::AsRawFd as _;
+            let set = self.poll.as_raw_fd();
+            let Some(source) = self.source(key) else {
+                return Ok(());
+            };
+            if source.watch == (Watch::Exclusive { in_set: false }) {
+                exclusive::add(set, source.fd, key.token())?;
+                source.watch = Watch::Exclusive { in_set: true };
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = key;
+        Ok(())
     }
 
     /// Stops watching a descriptor that its owner is about to close, which tells the kernel by
@@ -201,6 +277,10 @@ impl Reactor {
         let mut woken = Vec::new();
         if self.source(key).is_some() {
             let mut source = self.sources.remove(key.slot as usize);
+            #[cfg(target_os = "linux")]
+            if source.watch != Watch::Edges {
+                self.exclusive.retain(|slot| *slot != key.slot as usize);
+            }
             source.read.take_all(&mut woken);
             source.write.take_all(&mut woken);
         }
@@ -209,12 +289,21 @@ impl Reactor {
 
     /// Stops watching a descriptor that stays open. Gives back the wakers of those who still waited.
     pub(crate) fn deregister(&mut self, key: Key) -> Vec<Waker> {
-        if let Some(fd) = self.source(key).map(|source| source.fd) {
+        if let Some((fd, watch)) = self.source(key).map(|source| (source.fd, source.watch)) {
             // The number may have another owner by now, who may be watched.
-            if self.owner(fd) == Some(key.slot) {
-                // It fails only if that one is not.
-                let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
-            }
+            let is_owned = self.owner(fd) == Some(key.slot);
+            // It fails only if that one is not.
+            let _ = match watch {
+                Watch::Edges if is_owned => self.poll.registry().deregister(&mut SourceFd(&fd)),
+                Watch::Edges => Ok(()),
+                #[cfg(target_os = "linux")]
+                Watch::Exclusive { in_set: false } => Ok(()),
+                #[cfg(target_os = "linux")]
+                Watch::Exclusive { in_set: true } => {
+                    use std::os::fd::AsRawFd as _;
+                    exclusive::remove(self.poll.as_raw_fd(), fd)
+                }
+            };
         }
         self.forget(key)
     }
@@ -292,6 +381,8 @@ impl Reactor {
         timeout: Option<Duration>,
         woken: &mut Vec<Waker>,
     ) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        self.leave_unattended();
         match self.poll.poll(&mut self.events, timeout) {
             // A signal: the loop goes round once and sleeps again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
@@ -322,6 +413,33 @@ impl Reactor {
             }
         }
         Ok(())
+    }
+
+    /// Whether anybody waits for a descriptor.
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.sources.iter().any(|(_, source)| source.read.is_awaited() || source.write.is_awaited())
+    }
+
+    /// Calls `see` with everybody who waits for a descriptor.
+    pub(crate) fn each_waiter(&self, see: &mut dyn FnMut(RawFd, Direction, &Waker)) {
+        for (_, source) in &self.sources {
+            source.read.each_waker(&mut |waker| see(source.fd, Direction::Read, waker));
+            source.write.each_waker(&mut |waker| see(source.fd, Direction::Write, waker));
+        }
+    }
+
+    /// Takes what nobody waits for out of the kernel's set: this process would be woken instead of
+    /// one that wants to be.
+    #[cfg(target_os = "linux")]
+    fn leave_unattended(&mut self) {
+        use std::os::fd::AsRawFd as _;
+        for &slot in &self.exclusive {
+            let source = &mut self.sources[slot];
+            if source.watch == (Watch::Exclusive { in_set: true }) && !source.read.is_awaited() {
+                let _ = exclusive::remove(self.poll.as_raw_fd(), source.fd);
+                source.watch = Watch::Exclusive { in_set: false };
+            }
+        }
     }
 
     /// How many descriptors are watched.
@@ -531,6 +649,31 @@ mod tests {
 
         assert!(woken.is_empty());
         assert_eq!(wait(&mut reactor), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_watched_exclusively_is_told_again_until_nobody_waits() {
+        let mut reactor = Reactor::new().unwrap();
+        let (ours, mut theirs) = pair();
+        let key = reactor.register_exclusive(ours.as_fd()).unwrap();
+        theirs.write_all(b"x").unwrap();
+        assert_eq!((wait(&mut reactor), reactor.events.is_empty()), (0, true), "not in the set");
+
+        for _ in 0..2 {
+            reactor.watch_again(key).unwrap();
+            wait_for(&mut reactor, key, Direction::Read);
+            assert_eq!(wait(&mut reactor), 1);
+            assert!(reactor.is_ready(key, Direction::Read));
+        }
+        // Nobody waits: out of the set.
+        wait(&mut reactor);
+        assert!(reactor.events.is_empty());
+
+        reactor.watch_again(key).unwrap();
+        assert!(reactor.deregister(key).is_empty());
+        wait(&mut reactor);
+        assert!(reactor.events.is_empty());
     }
 
     #[test]

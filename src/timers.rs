@@ -161,6 +161,15 @@ impl Timers {
         Some(self.release(key.place))
     }
 
+    /// Calls `see` with each armed timer: its deadline in nanoseconds, and whom it wakes.
+    pub(crate) fn each(&self, see: &mut dyn FnMut(u64, &Waker)) {
+        for timer in &self.timers {
+            if let Some(waker) = &timer.waker {
+                see(timer.deadline, waker);
+            }
+        }
+    }
+
     /// How many timers are armed.
     pub(crate) fn len(&self) -> usize {
         self.armed

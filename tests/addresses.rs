@@ -1,20 +1,16 @@
-//! Whatever stands for an address can be bound and connected to, and a lookup does not hold up the
-//! loop.
+//! Whatever stands for an address can be bound and connected to. (That a lookup does not hold up the
+//! loop is tested where its threads can be kept busy: in `src/net/addresses.rs`.)
 
 use std::{
     io::ErrorKind,
     net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
-    sync::mpsc,
 };
 
 use greenloop::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 #[path = "support/net.rs"]
 mod support;
-use support::{Wakes, poll, poll_once, run};
-
-/// How many threads there are for blocking work, as its documentation says.
-const MAX_THREADS: usize = 512;
+use support::{poll_once, run};
 
 async fn connects_to(target: impl ToSocketAddrs, listener: &TcpListener) {
     let client = TcpStream::connect(target).await.unwrap();
@@ -62,52 +58,6 @@ fn numbers_are_not_looked_up() {
     let four = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
     assert!(poll_once(TcpListener::bind(("127.0.0.1", 0))).is_ready());
     assert!(poll_once(TcpListener::bind(four)).is_ready());
-}
-
-/// Keeps all threads for blocking work busy, until what it gives is dropped.
-fn busy_threads() -> Vec<mpsc::Sender<()>> {
-    let busy = |_| {
-        let (end, may_end) = mpsc::channel();
-        greenloop::spawn_blocking(move || may_end.recv());
-        end
-    };
-    (0..MAX_THREADS).map(busy).collect()
-}
-
-#[test]
-fn a_name_is_looked_up_by_another_thread_while_tasks_go_on() {
-    run(async {
-        let busy = busy_threads();
-        let bind = greenloop::spawn(TcpListener::bind("localhost:0"));
-        for _ in 0..1000 {
-            greenloop::yield_now().await;
-        }
-        assert!(!bind.is_finished());
-
-        drop(busy);
-
-        let listener = bind.await.unwrap().unwrap();
-        assert!(listener.local_addr().unwrap().ip().is_loopback());
-    });
-}
-
-#[test]
-fn a_dropped_lookup_is_forgotten() {
-    run(async {
-        let busy = busy_threads();
-        let (wakes, waker) = Wakes::new();
-        let mut bind = Box::pin(TcpListener::bind("localhost:0"));
-        assert!(poll(bind.as_mut(), &waker).is_pending());
-        assert_eq!(wakes.clones(), 1);
-
-        drop(bind);
-
-        assert_eq!(wakes.clones(), 0);
-        drop(busy);
-        // What was submitted later is done later.
-        TcpListener::bind("localhost:0").await.unwrap();
-        assert_eq!(wakes.count(), 0);
-    });
 }
 
 #[test]

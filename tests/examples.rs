@@ -3,27 +3,35 @@
 mod programs;
 
 use std::{
-    io::{BufRead, BufReader, ErrorKind, Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     thread,
-    time::Duration,
 };
 
-use programs::{Program, assert_same, connect, limit, noise};
-use socket2::{Domain, SockRef, Socket, Type};
-
-const ANY_PORT: &str = "127.0.0.1:0";
+use programs::{
+    ANY_PORT, Program, assert_same, connect,
+    echo::{self, assert_ended, reset, say_all_and_hear_all},
+    limit, noise,
+};
+use socket2::{Domain, Socket, Type};
 
 #[test]
 fn bad_arguments_give_a_usage_line_and_status_2() {
     let cases: &[(&str, &[&str])] = &[
         ("echo_server", &["--lower"]),
         ("echo_server", &[ANY_PORT, ANY_PORT]),
+        #[cfg(all(feature = "launcher", target_os = "linux"))]
+        ("echo_prefork", &["--workers", "many"]),
+        #[cfg(all(feature = "launcher", target_os = "linux"))]
+        ("echo_prefork_green", &["--workers"]),
+        #[cfg(all(feature = "launcher", target_os = "linux"))]
+        ("hot_restart", &["--rolls", "-1"]),
         ("echo_client", &["--clients"]),
         ("echo_client", &["--messages", "many"]),
         ("echo_client", &["--size", "0"]),
         ("echo_client", &["--loud"]),
         ("sleepers", &["11"]),
+        ("timers", &["50"]),
         ("port_forward", &[]),
         ("port_forward", &[ANY_PORT]),
         ("port_forward", &[ANY_PORT, ANY_PORT, ANY_PORT]),
@@ -39,58 +47,54 @@ fn bad_arguments_give_a_usage_line_and_status_2() {
 
 #[test]
 fn echo_server_sends_back_every_byte_of_every_client() {
-    let (_server, address) = Program::serve("echo_server", &[ANY_PORT]);
-    thread::scope(|scope| {
-        for seed in 0..20 {
-            scope.spawn(move || {
-                // Empty for the first, and more than fits into all buffers for the last.
-                let message = noise(seed, seed as usize * 500_000);
-                assert_same(&say_all_and_hear_all(connect(address), &message), &message);
+    echo::sends_back_every_byte_of_every_client("echo_server");
+}
+
+#[cfg(all(feature = "launcher", target_os = "linux"))]
+#[test]
+fn echo_prefork_sends_back_every_byte_of_every_client() {
+    for name in ["echo_prefork", "echo_prefork_green"] {
+        for workers in ["0", "1", "3"] {
+            let arguments = [ANY_PORT, "--workers", workers, "--upper"];
+            let (server, address) = Program::serve(name, &arguments);
+            thread::scope(|scope| {
+                for _ in 0..10 {
+                    scope.spawn(move || {
+                        let answer = say_all_and_hear_all(connect(address), b"hello, workers");
+                        assert_eq!(answer, b"HELLO, WORKERS");
+                    });
+                }
             });
+            // Without workers there is no launcher to have a status of its own for Ctrl-C.
+            let status = if workers == "0" { 0 } else { 130 };
+            assert_eq!(server.interrupt().code(), Some(status), "{name} {workers}");
         }
-    });
+    }
+}
+
+#[cfg(all(feature = "launcher", target_os = "linux"))]
+#[test]
+fn hot_restart_loses_no_connection() {
+    let arguments = ["--upgrades", "1", "--rolls", "2", "--kills", "1"];
+    let ended = Program::run("hot_restart", &arguments);
+    assert!(ended.status.success(), "{ended:?}");
+    assert!(ended.stdout.contains("1 upgrades, 2 rolling restarts, 1 workers killed"), "{ended:?}");
+    assert!(ended.stdout.contains("\nlost: 0\n"), "{ended:?}");
 }
 
 #[test]
 fn echo_server_answers_in_capitals_when_asked_to() {
-    let (_server, address) = Program::serve("echo_server", &[ANY_PORT, "--upper"]);
-    let answer = say_all_and_hear_all(connect(address), "Grüße, loop 1!".as_bytes());
-    assert_eq!(String::from_utf8(answer).unwrap(), "GRüßE, LOOP 1!");
+    echo::answers_in_capitals_when_asked_to("echo_server");
 }
 
 #[test]
 fn echo_server_survives_clients_that_break_off() {
-    let (server, address) = Program::serve("echo_server", &[ANY_PORT]);
-    let polite = connect(address);
-    for number in 0..100 {
-        let mut client = connect(address);
-        if number % 3 != 0 {
-            client.write_all(&noise(number, 20_000)).unwrap();
-        }
-        if number % 2 == 0 {
-            reset(client);
-        }
-    }
-    // One that never reads, so that the server is stuck in a write when the reset comes.
-    let mut deaf = connect(address);
-    deaf.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
-    while deaf.write_all(&[0; 65536]).is_ok() {}
-    reset(deaf);
-
-    let message = noise(0, 100_000);
-    assert_same(&say_all_and_hear_all(polite, &message), &message);
-    assert_same(&say_all_and_hear_all(connect(address), &message), &message);
-    assert!(server.interrupt().success());
+    echo::survives_clients_that_break_off("echo_server");
 }
 
 #[test]
 fn echo_server_ends_with_status_0_at_ctrl_c_while_clients_are_there() {
-    let (server, address) = Program::serve("echo_server", &[ANY_PORT]);
-    let mut client = connect(address);
-    client.write_all(b"x").unwrap();
-    client.read_exact(&mut [0]).unwrap();
-    assert!(server.interrupt().success());
-    assert_ended(client);
+    echo::ends_with_status_0_at_ctrl_c_while_clients_are_there("echo_server");
 }
 
 #[test]
@@ -365,29 +369,28 @@ fn forwarder() -> (TcpListener, Program, SocketAddr) {
     (target, forwarder, address)
 }
 
-/// Writes while it reads, ends its direction, and gives what it read until the other's end.
-fn say_all_and_hear_all(stream: TcpStream, message: &[u8]) -> Vec<u8> {
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            (&stream).write_all(message).unwrap();
-            stream.shutdown(Shutdown::Write).unwrap();
-        });
-        let mut heard = Vec::new();
-        (&stream).read_to_end(&mut heard).unwrap();
-        heard
-    })
-}
-
-/// Breaks a connection off.
-fn reset(stream: TcpStream) {
-    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
-}
-
-/// Asserts that the other side has ended or reset the connection, without having said anything.
-#[track_caller]
-fn assert_ended(mut stream: TcpStream) {
-    match stream.read(&mut [0]) {
-        Ok(count) => assert_eq!(count, 0),
-        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+#[test]
+fn timers_fire_in_the_order_of_their_times_and_not_early() {
+    let ended = Program::run("timers", &[]);
+    assert!(ended.status.success(), "{ended:?}");
+    let lines = ended.stdout.lines().map(|line| line.trim_start().split_once(' ').unwrap());
+    let lines: Vec<(u128, &str)> = lines.map(|(at, what)| (at.parse().unwrap(), what)).collect();
+    let barks = "the watchdog has heard nothing for 100 ms";
+    let expected = [
+        (30, "hello"),
+        (50, "tick"),
+        (100, "tick"),
+        (150, "tick"),
+        (200, "tock"),
+        (250, "tock"),
+        (300, "tock"),
+    ];
+    // On a machine that is slow for a moment the watchdog may bark between the others.
+    let (heard, barked): (Vec<_>, Vec<_>) = lines.iter().partition(|(_, what)| *what != barks);
+    assert_eq!((heard.len(), barked.len()), (expected.len(), 1), "{ended:?}");
+    for ((at, what), (time, expected)) in heard.into_iter().zip(expected) {
+        assert_eq!(what, expected, "{ended:?}");
+        assert!(at >= time, "{what} came at {at}: {ended:?}");
     }
+    assert!(barked[0].0 >= 100, "{ended:?}");
 }

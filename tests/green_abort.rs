@@ -715,3 +715,93 @@ fn the_loop_of_another_thread_is_asked_through_its_handle() {
     assert!(os_thread.join().unwrap());
     assert_eq!(drops.count(), 1);
 }
+
+#[test]
+fn one_may_be_aborted_at_every_one_of_its_waits() {
+    type Wait = fn();
+    const WAITS: [Wait; 6] = [
+        green::yield_now,
+        || green::sleep(Duration::from_micros(1)),
+        || assert_eq!(green::timeout(Duration::from_secs(3600), green::yield_now), Ok(())),
+        || green::scope(|scope| drop(scope.spawn(green::yield_now))),
+        || green::spawn(green::yield_now).wait().unwrap(),
+        || assert_eq!(green::Pool::new(1).map([1, 2], |n| n), [1, 2]),
+    ];
+
+    run(|| {
+        let whole = Rc::new(Cell::new(false));
+        let mut turns = 0;
+        while !whole.get() {
+            let (drops, entered) = (Drops::new(), Rc::new(Cell::new(0)));
+            let thread = green::spawn({
+                let (whole, drops, entered) =
+                    (Rc::clone(&whole), drops.clone(), Rc::clone(&entered));
+                move || {
+                    let mut held = Vec::new();
+                    for wait in WAITS {
+                        held.push(drops.guard());
+                        entered.set(entered.get() + 1);
+                        wait();
+                    }
+                    whole.set(true);
+                }
+            });
+            for _ in 0..turns {
+                green::yield_now();
+            }
+            let result = thread.abort_and_wait().wait();
+            assert_eq!(result.is_err(), !whole.get(), "after {turns} turns");
+            assert_eq!(drops.count(), entered.get(), "after {turns} turns");
+            turns += 1;
+        }
+        assert!(turns > 10, "{turns}");
+        green::yield_now();
+        assert_eq!(event_loop::statistics().timers, 0);
+    });
+}
+
+#[test]
+fn the_wait_for_one_that_swallows_its_abort_may_have_a_limit() {
+    run(|| {
+        let gate = Gate::new();
+        let thread = parked({
+            let gate = gate.clone();
+            move || while catch_unwind(AssertUnwindSafe(|| gate.wait())).is_err() {}
+        });
+        let still_there = thread.abort_handle();
+        let limit = Duration::from_millis(1);
+        assert!(greenloop::timeout(limit, thread.abort_and_wait()).wait().is_err());
+        assert!(!still_there.is_finished());
+        gate.open();
+        while !still_there.is_finished() {
+            green::yield_now();
+        }
+    });
+}
+
+#[test]
+fn all_of_a_list_are_ended_once_whatever_they_do_and_however_often_they_are_in_it() {
+    run(|| {
+        let drops = Drops::new();
+        let spawn = |f: fn()| {
+            let guard = drops.guard();
+            green::spawn(move || {
+                let _guard = guard;
+                f();
+            })
+        };
+        let mut threads = vec![spawn(|| ()), spawn(park), spawn(|| green::sleep(Duration::MAX))];
+        green::yield_now();
+        threads.extend([spawn(park), spawn(|| unreachable!("it was aborted before"))]);
+        let ended: Vec<_> = threads.iter().map(JoinHandle::is_finished).collect();
+        assert_eq!(ended, [true, false, false, false, false]);
+        let handles: Vec<_> = threads.iter().map(JoinHandle::abort_handle).collect();
+        for handle in handles.iter().chain(&handles).rev() {
+            handle.abort();
+        }
+        let results = green::join_all(threads);
+        let cancelled: Vec<_> = results.iter().map(|result| result.is_err()).collect();
+        assert_eq!(cancelled, [false, true, true, true, true]);
+        assert_eq!(drops.count(), 5);
+    });
+}

@@ -4,6 +4,7 @@
 mod green_support;
 
 use std::{
+    backtrace::Backtrace,
     cell::{Cell, RefCell},
     hint::black_box,
     panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind},
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use green_support::{Drops, Log, OnDrop, in_own_process, panic_of, run, said, text_of};
+use green_support::{Drops, Log, OnDrop, panic_of, run, text_of};
 use greenloop::green::{self, Coroutine, Resumed, Values, Wait, Yielder};
 
 type Plain = Coroutine<(), (), ()>;
@@ -612,21 +613,55 @@ fn one_that_goes_on_inside_of_a_polled_future_cannot_wait_there() {
 }
 
 #[test]
-fn an_overflow_of_its_stack_ends_the_process_and_corrupts_nothing() {
+fn one_that_resumes_itself_is_refused() {
+    let own: Rc<RefCell<Option<Plain>>> = Rc::default();
+    let coroutine = Coroutine::new({
+        let own = Rc::clone(&own);
+        move |_: Yielder<'_, (), ()>, ()| {
+            own.borrow_mut().as_mut().unwrap().resume(());
+        }
+    });
+    *own.borrow_mut() = Some(coroutine);
+    let text = panic_of(|| own.borrow_mut().as_mut().unwrap().resume(()));
+    assert!(text.contains("borrowed"), "{text}");
+    assert!(own.borrow().as_ref().unwrap().is_done());
+    own.take();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_backtrace_inside_reaches_those_who_run_it() {
     #[inline(never)]
-    fn descend(depth: u64) -> u64 {
-        let page = [depth; 64];
-        let page = black_box(&page);
-        if black_box(depth) == u64::MAX { 0 } else { descend(depth + 1) + page[63] }
+    fn backtrace() -> String {
+        Backtrace::force_capture().to_string()
     }
 
-    let name = "an_overflow_of_its_stack_ends_the_process_and_corrupts_nothing";
-    let output = in_own_process(name, || {
-        let mut coroutine = Coroutine::new(|_: Yielder<'_, (), ()>, ()| descend(0));
+    #[inline(never)]
+    fn whoever_resumes() -> String {
+        let mut coroutine = Coroutine::new(|yielder: Yielder<'_, (), ()>, ()| {
+            yielder.yield_value(());
+            backtrace()
+        });
         coroutine.resume(());
-        eprintln!("it went on");
+        match coroutine.resume(()) {
+            Resumed::Returned(text) => text,
+            Resumed::Yielded(()) => unreachable!("it has yielded before"),
+        }
+    }
+
+    let text = whoever_resumes();
+    let names = ["backtrace", "whoever_resumes", "a_backtrace_inside_reaches_those_who_run_it"];
+    for name in names {
+        assert!(text.contains(name), "{name} is missing in\n{text}");
+    }
+    let text = run(|| {
+        let thread = green::spawn(|| {
+            green::yield_now();
+            whoever_resumes()
+        });
+        thread.wait().unwrap()
     });
-    let Some(output) = output else { return };
-    assert!(!output.status.success());
-    assert!(!said(&output).contains("it went on"));
+    for name in names {
+        assert!(text.contains(name), "{name} is missing in\n{text}");
+    }
 }

@@ -3,16 +3,11 @@
 mod programs;
 
 use std::{
-    io::{self, Read, Write},
-    net::{Shutdown, TcpStream},
     path::Path,
-    thread,
     time::{Duration, Instant},
 };
 
-use programs::{Program, assert_same, connect, noise};
-
-const ANY_PORT: &str = "127.0.0.1:0";
+use programs::{ANY_PORT, Program, echo};
 
 #[test]
 fn bad_arguments_give_a_usage_line_and_status_2() {
@@ -26,6 +21,7 @@ fn bad_arguments_give_a_usage_line_and_status_2() {
         ("eat_play", &["egon"]),
         ("generators", &["10"]),
         ("pool_crawl", &["5"]),
+        ("dining", &["noodles"]),
         ("mixed", &["--help"]),
     ];
     for (name, arguments) in cases {
@@ -37,57 +33,22 @@ fn bad_arguments_give_a_usage_line_and_status_2() {
 
 #[test]
 fn echo_green_sends_back_every_byte_of_every_client() {
-    let (_server, address) = Program::serve("echo_green", &[ANY_PORT]);
-    thread::scope(|scope| {
-        for seed in 0..20 {
-            scope.spawn(move || {
-                // Empty for the first, and more than fits into all buffers for the last.
-                let message = noise(seed, seed as usize * 500_000);
-                assert_same(&say_all_and_hear_all(connect(address), &message), &message);
-            });
-        }
-    });
+    echo::sends_back_every_byte_of_every_client("echo_green");
 }
 
 #[test]
 fn echo_green_answers_in_capitals_when_asked_to() {
-    let (_server, address) = Program::serve("echo_green", &[ANY_PORT, "--upper"]);
-    let answer = say_all_and_hear_all(connect(address), "Grüße, loop 1!".as_bytes());
-    assert_eq!(String::from_utf8(answer).unwrap(), "GRüßE, LOOP 1!");
+    echo::answers_in_capitals_when_asked_to("echo_green");
 }
 
 #[test]
 fn echo_green_survives_clients_that_break_off() {
-    let (server, address) = Program::serve("echo_green", &[ANY_PORT]);
-    let polite = connect(address);
-    for number in 0..100 {
-        let mut client = connect(address);
-        if number % 2 == 0 {
-            client.write_all(b"who listens to this?").unwrap();
-            client.read_exact(&mut [0]).unwrap();
-            // Closed with unread bytes, it sends a reset.
-        }
-    }
-    // One that never reads, so that the server is stuck in a write when it is gone.
-    let mut deaf = connect(address);
-    deaf.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
-    while deaf.write_all(&[0; 65536]).is_ok() {}
-    drop(deaf);
-
-    let message = noise(0, 100_000);
-    assert_same(&say_all_and_hear_all(polite, &message), &message);
-    assert_same(&say_all_and_hear_all(connect(address), &message), &message);
-    assert!(server.interrupt().success());
+    echo::survives_clients_that_break_off("echo_green");
 }
 
 #[test]
 fn echo_green_ends_with_status_0_at_ctrl_c_while_clients_are_there() {
-    let (server, address) = Program::serve("echo_green", &[ANY_PORT]);
-    let mut client = connect(address);
-    client.write_all(b"x").unwrap();
-    client.read_exact(&mut [0]).unwrap();
-    assert!(server.interrupt().success());
-    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    echo::ends_with_status_0_at_ctrl_c_while_clients_are_there("echo_green");
 }
 
 #[test]
@@ -189,19 +150,6 @@ fn output(name: &str) -> String {
     ended.stdout
 }
 
-/// Writes while it reads, ends its direction, and gives what it read until the other's end.
-fn say_all_and_hear_all(stream: TcpStream, message: &[u8]) -> Vec<u8> {
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            (&stream).write_all(message).unwrap();
-            stream.shutdown(Shutdown::Write).unwrap();
-        });
-        let mut heard = Vec::new();
-        io::copy(&mut &stream, &mut heard).unwrap();
-        heard
-    })
-}
-
 /// The lines that only one of two texts has, as `diff` tells them.
 fn difference<'a>(one: &'a str, other: &'a str) -> (Vec<&'a str>, Vec<&'a str>) {
     let (one, other): (Vec<_>, Vec<_>) = (one.lines().collect(), other.lines().collect());
@@ -230,4 +178,26 @@ fn difference<'a>(one: &'a str, other: &'a str) -> (Vec<&'a str>, Vec<&'a str>) 
         }
     }
     (only_one, only_other)
+}
+
+#[test]
+fn dining_ends_in_a_report_of_the_deadlock_and_then_everybody_eats() {
+    let ended = Program::run("dining", &[]);
+    assert!(ended.status.success(), "{ended:?}");
+    let (stuck, cured) = ended.stdout.split_once("-- noodles first\n").unwrap();
+    assert!(stuck.contains("deadlock: "), "{stuck}");
+    // Two are in the circle: the one who has the fork, and the one who has the noodles.
+    let circle = stuck.lines().find(|line| line.contains("a circle of tasks")).unwrap();
+    let [fork, noodles] = ["\"nezha\"", "\"egon\""];
+    assert!(circle.contains(fork) && circle.contains(noodles), "{circle}");
+    assert_eq!(circle.matches(" -> ").count(), 2, "{circle}");
+    let waiting = stuck.lines().filter(|line| line.contains("waits for the Mutex made at "));
+    let waiting: Vec<_> = waiting.collect();
+    assert_eq!(waiting.len(), 5, "one of six has eaten: {stuck}");
+    for line in waiting {
+        assert!(line.contains("(green thread), spawned at examples/dining.rs:"), "{line}");
+        assert!(line.contains("which task ") && line.ends_with(" has"), "{line}");
+    }
+    assert_eq!(cured.lines().filter(|line| line.ends_with("has the fork and eats")).count(), 6);
+    assert!(cured.ends_with("0 portions are left\n"), "{cured}");
 }

@@ -2,7 +2,6 @@
 //! places.
 
 mod green_support;
-mod support;
 
 use std::{
     cell::Cell,
@@ -12,12 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use green_support::{Drops, Gate, park, run};
+use green_support::{Drops, Gate, Wakes, park, run};
 use greenloop::{
     event_loop,
     green::{self, Join, Wait, join_all},
 };
-use support::Wakes;
 
 const SHORT: Duration = Duration::from_millis(2);
 const LONG: Duration = Duration::from_secs(3600);
@@ -286,4 +284,32 @@ fn a_handle_cannot_be_in_a_list_twice() {
     impl<T: Clone> NotClone<IsClone> for T {}
     // Ambiguous, and so no program, if the handle were `Clone`.
     <green::JoinHandle<()> as NotClone<_>>::is_clone();
+}
+
+#[test]
+fn of_two_that_fail_the_first_in_time_is_told() {
+    run(|| {
+        let gates = [Gate::new(), Gate::new()];
+        let fails = |place: usize| {
+            let gate = gates[place].clone();
+            green::spawn(move || {
+                gate.wait();
+                panic!("{place}");
+            })
+        };
+        let handles: [green::JoinHandle<()>; 2] = [fails(0), fails(1)];
+        green::yield_now();
+        gates[1].open();
+        let opener = green::spawn({
+            let gate = gates[0].clone();
+            move || {
+                green::yield_now();
+                green::yield_now();
+                gate.open();
+            }
+        });
+        let error = greenloop::task::try_join_all(handles).wait().unwrap_err();
+        assert!(error.to_string().ends_with("panicked: 1"), "{error}");
+        opener.wait().unwrap();
+    });
 }

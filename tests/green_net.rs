@@ -469,3 +469,32 @@ fn a_listener_is_shared_by_several_accepting_green_threads() {
         drop(clients);
     });
 }
+
+#[test]
+fn a_shutdown_by_a_clone_wakes_who_waits_to_read() {
+    run(|| {
+        let (client, _server) = pair();
+        let mut clone = client.try_clone().unwrap();
+        let reader = green::spawn(move || clone.read(&mut [0; 1]));
+        green::yield_now();
+        assert!(!reader.is_finished());
+        client.shutdown(Shutdown::Both).unwrap();
+        assert_eq!(reader.wait().unwrap().unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_time_out_of_one_direction_leaves_the_other_alone() {
+    run(|| {
+        let (mut client, mut server) = pair();
+        client.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(client.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        client.write_all(b"still here").unwrap();
+        let mut text = [0; 10];
+        server.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"still here");
+        server.write_all(b"x").unwrap();
+        client.set_read_timeout(None).unwrap();
+        assert_eq!(client.read(&mut [0; 9]).unwrap(), 1);
+    });
+}

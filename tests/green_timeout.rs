@@ -458,3 +458,15 @@ fn the_end_of_the_time_in_the_destructor_of_an_aborted_task_is_no_panic_of_it() 
         assert!(task.wait().unwrap_err().is_cancelled());
     });
 }
+
+#[test]
+fn the_time_of_a_block_that_has_ended_interrupts_nothing_later() {
+    run(|| {
+        for _ in 0..10 {
+            assert_eq!(timeout(SHORT, green::yield_now), Ok(()));
+        }
+        // Longer than any of these.
+        green::sleep(5 * SHORT);
+        assert_eq!(timeout(LONG, || green::sleep(SHORT)), Ok(()));
+    });
+}

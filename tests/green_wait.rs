@@ -324,3 +324,70 @@ fn the_handle_of_a_green_thread_goes_to_other_threads_and_back() {
         assert_eq!(handle.wait().unwrap(), 42);
     });
 }
+
+#[test]
+fn a_wait_for_what_has_ended_lets_nobody_go_first() {
+    run(|| {
+        let ended = green::spawn(|| 7);
+        green::yield_now();
+        let log = Log::new();
+        let other = green::spawn({
+            let log = log.clone();
+            move || log.add("the other one")
+        });
+        assert_eq!(ended.wait().unwrap(), 7);
+        log.add("the one that waits");
+        other.wait().unwrap();
+        assert_eq!(log, ["the one that waits", "the other one"]);
+    });
+}
+
+#[test]
+fn the_first_of_several_green_threads_is_taken_and_the_others_run_on() {
+    run(|| {
+        let gate = Gate::new();
+        let slow = |gate: &Gate| {
+            let gate = gate.clone();
+            green::spawn(move || {
+                gate.wait();
+                "slow"
+            })
+        };
+        let (mut first, mut second) = (slow(&gate), green::spawn(|| "fast"));
+        let taken = async {
+            greenloop::select! {
+                text = &mut first => text.unwrap(),
+                text = &mut second => text.unwrap(),
+                () = greenloop::sleep(Duration::from_secs(3600)) => "late",
+            }
+        };
+        assert_eq!(taken.wait(), "fast");
+        assert!(!first.is_finished());
+        let none = async {
+            greenloop::select! {
+                text = &mut first => text.unwrap(),
+                () = greenloop::sleep(Duration::from_millis(1)) => "late",
+            }
+        };
+        assert_eq!(none.wait(), "late");
+        gate.open();
+        assert_eq!(first.wait().unwrap(), "slow");
+    });
+}
+
+#[test]
+fn a_panic_in_what_several_are_taken_from_goes_on() {
+    run(|| {
+        let fails = green::spawn(|| panic!("no bread"));
+        let text = panic_of(|| {
+            let taken = async {
+                greenloop::select! {
+                    result = fails => result.unwrap(),
+                    () = pending() => (),
+                }
+            };
+            taken.wait();
+        });
+        assert!(text.contains("no bread"), "{text}");
+    });
+}

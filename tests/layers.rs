@@ -11,18 +11,24 @@ use std::{
 /// name all earlier ones.
 const LAYERS: &[&[&str]] = &[
     &["executor", "reactor", "timers"],
+    &["wait_queue", "wake_set"],
     &["event_loop"],
     &["blocking"],
+    &["thread_pool"],
     &["time"],
     &["task"],
+    &["sync"],
+    &["queue"],
     &["io"],
     &["net"],
     &["signal"],
+    &["process"],
     &["green"],
+    &["launcher"],
 ];
 
 /// Macros stand at the root of the crate, wherever they are written.
-const MACROS: &[&str] = &["join", "try_join", "select", "__select", "task_local"];
+const MACROS: &[&str] = &["join", "try_join", "select", "__select", "task_local", "context_var"];
 
 #[test]
 fn modules_import_only_from_below() {

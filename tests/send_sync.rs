@@ -111,10 +111,35 @@ fn the_futures_of_socket_operations_are_send() {
 }
 
 #[test]
+fn sets_of_tasks_and_tokens_may_go_anywhere() {
+    assert_send_and_sync!(task::JoinSet<NotSend>, task::Shield<NotSend>);
+    assert!(implements!(task::JoinSet<NotSend>: Unpin));
+    assert_send_and_sync!(task::CancellationToken, task::DropGuard, task::Cancelled<'static>);
+    assert!(implements!(task::CancellationToken: Clone));
+    assert_send_and_sync!(task::TaskInfo, task::WaitsFor, event_loop::Deadlock);
+    assert!(implements!(event_loop::Deadlock: Error));
+}
+
+#[test]
+fn what_belongs_to_the_tasks_of_one_loop_stays_there() {
+    assert_neither!(task::TaskGroup<u8>, task::Child<u8>, task::Ready<u8>, task::TimerHandle);
+    assert_neither!(task::Deadline, task::Passed, task::DeadlineScope<SendFuture>, task::Context);
+    // What went wrong in a group may leave it.
+    assert!(implements!(task::GroupError<u8>: Send));
+    assert!(implements!(task::GroupError<std::io::Error>: Error));
+    assert!(implements!(task::Failure<std::io::Error>: Error));
+    assert!(!implements!(task::GroupError<NotSend>: Send));
+    assert_send_and_sync!(task::ChildError);
+}
+
+#[test]
 fn what_combines_futures_is_send_when_they_are() {
     assert_send_and_sync!(task::YieldNow, task::Builder);
     assert!(implements!(task::JoinAll<SendFuture>: Send));
     assert!(implements!(task::TryJoinAll<std::future::Ready<Result<u8, u8>>>: Send));
     assert!(!implements!(task::JoinAll<NotSendFuture>: Send));
+    assert!(implements!(task::AsCompleted<SendFuture>: Send));
+    assert!(!implements!(task::AsCompleted<NotSendFuture>: Send));
+    assert!(implements!(task::WaitFor<'static, NotSend>: Send));
     assert!(implements!(task::JoinAll<std::future::Pending<std::marker::PhantomPinned>>: Unpin));
 }

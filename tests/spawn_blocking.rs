@@ -111,6 +111,17 @@ fn closures_that_find_no_thread_wait_in_line() {
 }
 
 #[test]
+fn names_are_looked_up_while_closures_take_all_their_threads() {
+    greenloop::run(async {
+        let barrier = Arc::new(Barrier::default());
+        let occupying = occupy(&barrier);
+        greenloop::net::TcpListener::bind("localhost:0").await.unwrap();
+        barrier.open();
+        greenloop::join_all(occupying).await;
+    });
+}
+
+#[test]
 fn an_abort_takes_back_a_closure_that_has_not_started() {
     greenloop::run(async {
         let (barrier, drops) = (Arc::new(Barrier::default()), Drops::new());

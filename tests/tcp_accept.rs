@@ -54,6 +54,29 @@ fn connections_that_are_there_already_are_accepted_without_waiting() {
 }
 
 #[test]
+fn try_accept_never_waits() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(statistics().sockets, 0);
+
+        let first = std::net::TcpStream::connect(address).unwrap();
+        assert_eq!(listener.try_accept().unwrap().1, first.local_addr().unwrap());
+        assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+
+        // Where the loop watches the socket, what is tried is known to it.
+        let mut accept = pin!(listener.accept());
+        assert!(poll(accept.as_mut(), std::task::Waker::noop()).is_pending());
+        let second = std::net::TcpStream::connect(address).unwrap();
+        assert_eq!(listener.try_accept().unwrap().1, second.local_addr().unwrap());
+        assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        let third = std::net::TcpStream::connect(address).unwrap();
+        assert_eq!(accept.await.unwrap().1, third.local_addr().unwrap());
+    });
+}
+
+#[test]
 fn a_wait_ends_when_a_connection_comes() {
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

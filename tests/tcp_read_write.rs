@@ -332,6 +332,30 @@ fn try_read_and_try_write_never_wait() {
 }
 
 #[test]
+fn the_other_tries_never_wait_either() {
+    run(async {
+        let (ours, mut theirs) = pair_with_std();
+        let (mut first, mut rest) = ([0; 1], [0; 7]);
+        let mut buffers = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut rest)];
+        let nothing = ours.try_read_vectored(&mut buffers).unwrap_err();
+        assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+        assert_eq!(ours.try_peek(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(ours.try_write_vectored(&[IoSlice::new(b"a"), IoSlice::new(b"bc")]).unwrap(), 3);
+        theirs.read_exact(&mut [0; 3]).unwrap();
+
+        theirs.write_all(b"xyz").unwrap();
+        ours.readable().await.unwrap();
+        assert_eq!(ours.try_peek(&mut [0; 8]).unwrap(), 3);
+        assert_eq!(ours.try_read_vectored(&mut buffers).unwrap(), 3);
+        assert_eq!((first, &rest[..2]), (*b"x", &b"yz"[..]));
+        // The short read is known to the loop: this waits for what comes, and finds it.
+        theirs.write_all(b"!").unwrap();
+        ours.read_exact(&mut rest[..1]).await.unwrap();
+        assert_eq!(rest[0], b'!');
+    });
+}
+
+#[test]
 fn to_write_to_a_peer_that_is_gone_is_an_error_in_the_end() {
     run(async {
         let (ours, theirs) = pair();

@@ -299,7 +299,12 @@ fn tries_say_at_once_what_is_there() {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
         };
         would_block(ours.try_recv(&mut buffer));
+        would_block(ours.try_peek(&mut buffer));
+        would_block(ours.try_peek_from(&mut buffer).map(|(count, _)| count));
         assert_eq!(theirs.try_send(b"one").unwrap(), 3);
+        assert_eq!(ours.try_peek(&mut buffer).unwrap(), 3);
+        let peeked = ours.try_peek_from(&mut buffer).unwrap();
+        assert_eq!(peeked, (3, theirs.local_addr().unwrap()));
         assert_eq!(ours.try_recv(&mut buffer).unwrap(), 3);
         assert_eq!(theirs.try_send_to(b"two!", ours.local_addr().unwrap()).unwrap(), 4);
         let received = ours.try_recv_from(&mut buffer).unwrap();

@@ -268,6 +268,39 @@ fn vectored_operations_use_all_buffers() {
 }
 
 #[test]
+fn tries_say_at_once_what_is_there() {
+    let folder = Folder::new();
+    let path = folder.path("s");
+    run(async {
+        let listener = UnixListener::bind(&path).unwrap();
+        assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        let client = UnixStream::connect(&path).await.unwrap();
+        let (server, peer) = listener.try_accept().unwrap();
+        assert!(peer.is_unnamed());
+        assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+
+        let (mut first, mut second) = ([0; 2], [0; 8]);
+        let mut buffers = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
+        let nothing = server.try_read_vectored(&mut buffers).unwrap_err();
+        assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+        let words = [IoSlice::new(b"eat "), IoSlice::new(b"play")];
+        assert_eq!(client.try_write_vectored(&words).unwrap(), 8);
+        assert_eq!(server.try_read_vectored(&mut buffers).unwrap(), 8);
+        assert_eq!((&first, &second[..6]), (b"ea", &b"t play"[..]));
+        while client.try_write_vectored(&words).is_ok() {}
+        let full = client.try_write_vectored(&words).unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+
+        // What a try found out, the next wait knows.
+        let mut accept = listener.accept();
+        assert!(poll_once(&mut accept).is_pending());
+        let _other = UnixStream::connect(&path).await.unwrap();
+        accept.await.unwrap();
+        assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+}
+
+#[test]
 fn halves_go_to_different_tasks_and_come_together_again() {
     run(async {
         let (mut ours, theirs) = UnixStream::pair().unwrap();

@@ -35,6 +35,11 @@ impl Clock {
         self.latest.get()
     }
 
+    /// A time on this clock as an instant; `None` if it lies too far in the future for one.
+    pub(crate) fn instant(&self, nanos: u64) -> Option<Instant> {
+        self.origin.checked_add(Duration::from_nanos(nanos)).filter(|_| nanos < u64::MAX)
+    }
+
     /// An instant on this clock; before the loop was made counts as then, and what lies beyond
     /// 584 years as that.
     pub(crate) fn nanos(&self, instant: Instant) -> u64 {

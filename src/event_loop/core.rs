@@ -15,7 +15,13 @@ use std::{
     time::Duration,
 };
 
-use super::{alarm::Alarm, clock::Clock, fork};
+use super::{
+    alarm::Alarm,
+    clock::Clock,
+    deadlock::{self, Deadlock},
+    fork,
+    pulse::Pulse,
+};
 use crate::{
     executor::{Doorbell, Executor, Report, contain, wake},
     reactor::{Key, Reactor},
@@ -32,6 +38,14 @@ const FORKED: &str = "this event loop was made before a fork and belongs to the 
 
 /// The longest sleep: the kernel counts its milliseconds in 31 bits.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A time that is as good as never. It is what no clock of this process will see.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// How long nothing happens until the loop looks, for the first time, whether anything can; and at most
+/// between two looks, since other threads may end without a word.
+const PATIENCE: Duration = Duration::from_millis(50);
+const MOST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Below this the kernel's sleep, which counts in milliseconds, is too coarse.
 const FINE: Duration = Duration::from_millis(1);
@@ -50,7 +64,15 @@ pub(crate) struct Core {
     /// `run_until_stopped` is going on.
     forever: Cell<bool>,
     turns: Cell<u64>,
+    reports_deadlocks: bool,
+    /// How long the next sleep without an end lasts before the loop looks whether anything can end it;
+    /// and how many polls there had been when it began to lose its patience.
+    patience: Cell<Duration>,
+    patient_since: Cell<u64>,
+    /// It could not. Ends the run.
+    deadlock: RefCell<Option<Deadlock>>,
     fork_generation: u32,
+    pulse: Cell<Option<Pulse>>,
 }
 
 impl Doorbell for mio::Waker {
@@ -61,7 +83,7 @@ impl Doorbell for mio::Waker {
 }
 
 impl Core {
-    pub(super) fn new(id: NonZeroU64, report: Report) -> io::Result<Self> {
+    pub(super) fn new(id: NonZeroU64, report: Report, reports_deadlocks: bool) -> io::Result<Self> {
         let fork_generation = fork::generation()?;
         let reactor = Reactor::new()?;
         let doorbell = reactor.doorbell()?;
@@ -75,7 +97,12 @@ impl Core {
             stopped: Cell::new(false),
             forever: Cell::new(false),
             turns: Cell::new(0),
+            reports_deadlocks,
+            patience: Cell::new(PATIENCE),
+            patient_since: Cell::new(0),
+            deadlock: RefCell::new(None),
             fork_generation,
+            pulse: Cell::new(None),
         })
     }
 
@@ -84,28 +111,32 @@ impl Core {
     }
 
     /// Turns until the root task is done.
-    pub(super) fn run_root(&self) {
+    pub(super) fn run_root(&self) -> Result<(), Deadlock> {
         self.refuse_forked();
         while !self.executor.root_done() {
             if self.poll_tasks(|| self.executor.root_done()) {
                 break;
             }
-            self.look_outside();
+            self.look_outside()?;
         }
+        Ok(())
     }
 
     /// Turns until somebody stops the loop.
-    pub(super) fn run_until_stopped(&self) {
+    pub(super) fn run_until_stopped(&self) -> Result<(), Deadlock> {
         self.refuse_forked();
         self.forever.set(true);
-        loop {
+        let ended = loop {
             self.poll_tasks(|| false);
             if self.stopped.replace(false) {
-                break;
+                break Ok(());
             }
-            self.look_outside();
-        }
+            if let Err(deadlock) = self.look_outside() {
+                break Err(deadlock);
+            }
+        };
         self.forever.set(false);
+        ended
     }
 
     /// Makes `run_until_stopped` return after the tasks that are ready had their turn.
@@ -128,13 +159,20 @@ impl Core {
 
     /// Looks what other threads, the kernel and the clock have brought, and sleeps for it if no
     /// task is ready.
-    fn look_outside(&self) {
+    fn look_outside(&self) -> Result<(), Deadlock> {
         self.turns.set(self.turns.get() + 1);
         self.refuse_forked();
         self.take_in_mail();
         let mut woken = self.woken.take();
+        let pulse = self.pulse.get();
+        if let Some(pulse) = pulse {
+            pulse.rest(self.executor.alive());
+        }
         if let Err(error) = self.sleep(&mut woken) {
             panic!("the event loop cannot wait for events: {error}");
+        }
+        if let Some(pulse) = pulse {
+            pulse.beat();
         }
         let mut timers = self.timers.borrow_mut();
         if timers.len() > 0 {
@@ -145,6 +183,17 @@ impl Core {
             wake(waker);
         }
         self.woken.set(woken);
+        self.deadlock.take().map_or(Ok(()), Err)
+    }
+
+    /// Has the loop give signs of life from now on.
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only a launcher reads them")
+    )]
+    pub(crate) fn set_pulse(&self, pulse: Pulse) {
+        pulse.beat();
+        self.pulse.set(Some(pulse));
     }
 
     /// Panics in a child of the process that made the loop.
@@ -163,6 +212,18 @@ impl Core {
             return Err(io::Error::other(FORKED));
         }
         self.reactor.borrow_mut().register(fd)
+    }
+
+    /// Has the reactor watch, for reading, a descriptor that other processes watch too.
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only a launcher shares")
+    )]
+    pub(crate) fn register_exclusive(&self, fd: BorrowedFd<'_>) -> io::Result<Key> {
+        if self.is_forked() {
+            return Err(io::Error::other(FORKED));
+        }
+        self.reactor.borrow_mut().register_exclusive(fd)
     }
 
     /// Has the reactor forget a descriptor that stays open. A child leaves the kernel's set alone,
@@ -195,7 +256,7 @@ impl Core {
             return self.reactor.borrow_mut().wait(Some(Duration::ZERO), woken);
         }
         let slept = match self.time_left() {
-            None => self.reactor.borrow_mut().wait(None, woken),
+            None => self.sleep_without_end(woken),
             Some(left) if left >= FINE => {
                 // Whole milliseconds, rounded down: the rest is for the alarm.
                 let left = left.min(LONGEST);
@@ -207,6 +268,24 @@ impl Core {
         };
         injector.awake();
         slept
+    }
+
+    /// Sleeps until something happens; when nothing did for a while, looks whether anything can.
+    fn sleep_without_end(&self, woken: &mut Vec<Waker>) -> io::Result<()> {
+        if !self.reports_deadlocks || self.reactor.borrow().has_waiters() {
+            return self.reactor.borrow_mut().wait(None, woken);
+        }
+        let polls = self.executor.polls();
+        if self.patient_since.replace(polls) != polls {
+            self.patience.set(PATIENCE);
+        }
+        let patience = self.patience.get();
+        self.reactor.borrow_mut().wait(Some(patience), woken)?;
+        if woken.is_empty() && !self.has_work() && !self.executor.injector().has_mail() {
+            self.patience.set((patience * 2).min(MOST_PATIENCE));
+            self.deadlock.replace(deadlock::find(self));
+        }
+        Ok(())
     }
 
     /// Sleeps for less than a millisecond.
@@ -228,7 +307,8 @@ impl Core {
     /// How long until the next timer.
     fn time_left(&self) -> Option<Duration> {
         let next = self.timers.borrow().next_deadline()?;
-        Some(Duration::from_nanos(next.saturating_sub(self.clock.refresh())))
+        let left = Duration::from_nanos(next.saturating_sub(self.clock.refresh()));
+        (left < NEVER).then_some(left)
     }
 
     /// How many sockets are registered.

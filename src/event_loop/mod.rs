@@ -6,28 +6,36 @@
 
 mod alarm;
 mod builder;
+pub(crate) mod census;
 mod clock;
 mod core;
 mod current;
+mod deadlock;
 mod fork;
 mod handle;
+mod pulse;
 mod registry;
 mod remote;
 mod root;
 mod statistics;
+mod threads;
 
 use std::{io, num::NonZeroU64, panic::resume_unwind};
 
 pub use self::{
     builder::Builder,
+    deadlock::Deadlock,
     handle::{Handle, RemoteJoinHandle},
     statistics::Statistics,
 };
 pub(crate) use self::{
+    builder::report_to_stderr,
     core::Core,
     current::{is_running, with, with_loop},
     fork::generation as process_generation,
+    pulse::Pulse,
     registry::{is_alive, post, run_or_post},
+    threads::set_idle as set_idle_threads,
 };
 use crate::executor::{JoinError, SpawnOptions};
 
@@ -61,8 +69,9 @@ pub(crate) fn other_loop(what: &str, id: NonZeroU64) -> io::Error {
 ///
 /// # Panics
 ///
-/// When the future panics, with its panic; when the system has no descriptors left for a loop (see
-/// [`EventLoop::new`] for an error instead); and when this thread is running a loop already.
+/// When the future panics, with its panic; when no task can ever go on (see [`try_run`] for an error
+/// instead); when the system has no descriptors left for a loop (see [`EventLoop::new`]); and when this
+/// thread is running a loop already.
 ///
 /// # Examples
 ///
@@ -77,6 +86,23 @@ pub(crate) fn other_loop(what: &str, id: NonZeroU64) -> io::Error {
 #[doc(alias = "block_on")]
 #[track_caller]
 pub fn run<F: Future>(future: F) -> F::Output {
+    match try_run(future) {
+        Ok(output) => output,
+        Err(deadlock) => panic!("{deadlock}"),
+    }
+}
+
+/// As [`run`], with an error for a program in which no task can ever go on.
+///
+/// # Errors
+///
+/// [`Deadlock`], which tells who waits for what.
+///
+/// # Panics
+///
+/// As for [`run`], but for that.
+#[track_caller]
+pub fn try_run<F: Future>(future: F) -> Result<F::Output, Deadlock> {
     refuse_nesting();
     let mut event_loop = match EventLoop::new() {
         Ok(event_loop) => event_loop,
@@ -86,7 +112,7 @@ pub fn run<F: Future>(future: F) -> F::Output {
     // The other tasks end before a panic goes on, so that their destructors do not run in the
     // middle of it.
     drop(event_loop);
-    output.unwrap_or_else(propagate)
+    output.map(|output| output.unwrap_or_else(propagate))
 }
 
 /// One thread's event loop, for those who want more than [`run`].
@@ -134,17 +160,39 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// When the future panics, with its panic, and the loop can be used again; when this thread is
-    /// running a loop already; and when the process was forked since the loop was made.
+    /// When the future panics, with its panic, and the loop can be used again; when no task can ever go
+    /// on (see [`try_run`](Self::try_run) for an error instead); when this thread is running a loop
+    /// already; and when the process was forked since the loop was made.
     #[doc(alias = "loop.run_until_complete")]
     #[track_caller]
     pub fn run<F: Future>(&mut self, future: F) -> F::Output {
+        match self.try_run(future) {
+            Ok(output) => output,
+            Err(deadlock) => panic!("{deadlock}"),
+        }
+    }
+
+    /// As [`run`](Self::run), with an error for a loop in which no task can ever go on. The future is
+    /// dropped then; the other tasks remain, and the loop can be used again.
+    ///
+    /// # Errors
+    ///
+    /// [`Deadlock`], which tells who waits for what.
+    ///
+    /// # Panics
+    ///
+    /// As for [`run`](Self::run), but for that.
+    #[track_caller]
+    pub fn try_run<F: Future>(&mut self, future: F) -> Result<F::Output, Deadlock> {
         refuse_nesting();
-        self.run_caught(future).unwrap_or_else(propagate)
+        self.run_caught(future).map(|output| output.unwrap_or_else(propagate))
     }
 
     #[track_caller]
-    fn run_caught<F: Future>(&mut self, future: F) -> Result<F::Output, JoinError> {
+    fn run_caught<F: Future>(
+        &mut self,
+        future: F,
+    ) -> Result<Result<F::Output, JoinError>, Deadlock> {
         let _entered = current::Entered::new(&self.core);
         root::run_to_end(&self.core, future, SpawnOptions::plain())
     }
@@ -166,13 +214,15 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// When this thread is running a loop already, and when the process was forked since the loop
-    /// was made.
+    /// When this thread is running a loop already; when the process was forked since the loop was made;
+    /// and when nobody is left who could stop it or wake a task, see [`Deadlock`].
     #[track_caller]
     pub fn run_forever(&mut self) {
         refuse_nesting();
         let _entered = current::Entered::new(&self.core);
-        self.core.run_until_stopped();
+        if let Err(deadlock) = self.core.run_until_stopped() {
+            panic!("{deadlock}");
+        }
     }
 
     /// Returns a handle, with which other threads reach the loop.

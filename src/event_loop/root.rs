@@ -3,7 +3,7 @@
 //!
 //! It may borrow what lives outside of the run, so it must be gone when the run returns, or unwinds.
 
-use super::core::Core;
+use super::{core::Core, deadlock::Deadlock};
 use crate::executor::{JoinError, SpawnOptions, TaskKey};
 
 /// Runs a future as the root task of an entered loop.
@@ -11,13 +11,13 @@ pub(super) fn run_to_end<F: Future>(
     core: &Core,
     future: F,
     options: SpawnOptions,
-) -> Result<F::Output, JoinError> {
+) -> Result<Result<F::Output, JoinError>, Deadlock> {
     // SAFETY: `EndRoot` finishes the task and takes its output before this function is left.
     let key = unsafe { core.executor.spawn_borrowing(future, options) };
     let _end = EndRoot { core, key };
     core.executor.set_root(key.untyped());
-    core.run_root();
-    core.executor.take_output(key).expect("the root is done, and nobody else has its key")
+    core.run_root()?;
+    Ok(core.executor.take_output(key).expect("the root is done, and nobody else has its key"))
 }
 
 /// Ends the root task, however the run was left.
@@ -29,8 +29,8 @@ struct EndRoot<'a, T> {
 impl<T> Drop for EndRoot<'_, T> {
     fn drop(&mut self) {
         let executor = &self.core.executor;
-        // Both do nothing if the run came to its end. Otherwise the loop itself has panicked, with
-        // no task being polled, so the abort takes place at once.
+        // Both do nothing if the run came to its end. Otherwise it is a deadlock, or the loop itself has
+        // panicked; no task is being polled, so the abort takes place at once.
         executor.abort(self.key.untyped());
         executor.detach(self.key.untyped());
     }

@@ -12,7 +12,7 @@ use super::{
 pub(crate) enum Unwinding {
     /// To its end.
     Task,
-    /// To the block whose time is over, which has this address.
+    /// To the block that is over its limit, whose frame has this address.
     Block(usize),
 }
 
@@ -52,14 +52,19 @@ impl Executor {
         self.aborting.set(true);
     }
 
-    /// What a signal handler may say of the running task: its name, and its id unless the table is
-    /// moving. Allocates and frees nothing.
-    pub(crate) fn describe_current(&self, describe: impl FnOnce(Option<Id>, Option<&str>)) {
-        let Some(task) = self.current.get() else { return };
+    /// What a signal handler may say of the running task: whether it must be asked to end, its name,
+    /// and its id unless the table is moving. Allocates and frees nothing. Returns whether there is
+    /// one.
+    pub(crate) fn describe_current(
+        &self,
+        describe: impl FnOnce(bool, Option<Id>, Option<&str>),
+    ) -> bool {
+        let Some(task) = self.current.get() else { return false };
         // SAFETY: the running task is alive.
         let header = unsafe { task.as_ref() };
         let id = self.table.id_if_at_rest(header.slot.get());
         // The cold part keeps another reference to the name, so this one frees nothing.
-        describe(id, self.colds.name(header).as_deref());
+        describe(header.has(ASKS), id, self.colds.name(header).as_deref());
+        true
     }
 }

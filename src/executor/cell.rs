@@ -100,6 +100,7 @@ impl<F: Future> Functions<F> {
         layout: blocks::rounded(Layout::new::<TaskCell<F>>()),
         class: blocks::class(Layout::new::<TaskCell<F>>()),
         stage_offset: std::mem::offset_of!(TaskCell<F>, stage),
+        type_name: std::any::type_name::<F>,
     };
 }
 

@@ -1,4 +1,3 @@
-#![allow(unsafe_code, reason = "looks at tasks in the table")]
 //! What few tasks have: a name, links, values of their own.
 //!
 //! It stands beside the tasks, by their place in the table, and costs those that have none of it a

@@ -1,14 +1,18 @@
 #![allow(unsafe_code, reason = "frees the tasks that are left in the run queue")]
 //! The end of all tasks, with their loop.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, ptr::NonNull, sync::Arc};
 
-use super::{Executor, Id, TaskKey, contain, header::RETIRED};
+use super::{
+    Executor, Id, TaskKey, contain,
+    header::{ASKS, Header, RETIRED},
+};
 
 impl Executor {
     /// Ends every task on this thread: closes the injector, aborts what is alive, runs what that
     /// woke, and drops the outputs that nobody took. Tasks that destructors spawn are cancelled
-    /// too, up to a bound: what is left after it is returned (id and name) and leaked.
+    /// too, up to a bound: what is left after it is returned (id and name) and leaked. So are
+    /// tasks with a stack that nothing can unwind, but without a word, since nothing went wrong.
     pub(crate) fn shut_down(&self) -> Vec<(Id, Option<Arc<str>>)> {
         self.closing.set(true);
         let (woken, jobs) = self.injector.close();
@@ -19,7 +23,8 @@ impl Executor {
         }
         const ROUNDS: usize = 100;
         for _ in 0..ROUNDS {
-            let everyone = self.keys();
+            let mut everyone = self.keys();
+            everyone.retain(|key| !self.cannot_unwind(*key));
             if everyone.is_empty() {
                 break;
             }
@@ -38,7 +43,7 @@ impl Executor {
                 self.free(task);
             }
         }
-        let left = self.keys();
+        let mut left = self.keys();
         for _ in &left {
             // The tasks that are leaked still point to the injector.
             std::mem::forget(self.injector.clone());
@@ -47,7 +52,15 @@ impl Executor {
         for joiner in joiners.drain() {
             contain(|| drop(joiner));
         }
+        left.retain(|key| !self.cannot_unwind(*key));
         left.into_iter().map(|key| (key.id, self.name(key))).collect()
+    }
+
+    /// Whether the task has a stack that must unwind, in a program whose panics do not.
+    fn cannot_unwind(&self, key: TaskKey<()>) -> bool {
+        // SAFETY: in the table.
+        let asks = |task: NonNull<Header>| unsafe { task.as_ref() }.has(ASKS);
+        cfg!(panic = "abort") && !self.is_finished(key) && self.find(key).is_some_and(asks)
     }
 
     fn keys(&self) -> Vec<TaskKey<()>> {

@@ -49,6 +49,8 @@ pub(super) struct VTable {
     pub(super) class: u8,
     /// Where the future or the output stands behind the header.
     pub(super) stage_offset: usize,
+    /// The name of the future's type.
+    pub(super) type_name: fn() -> &'static str,
 }
 
 /// The head of a task; the future or its output follows in the same allocation.

@@ -12,20 +12,24 @@
 //! The files: `header.rs` a task's flags and counts, `cell.rs` its future or output, `site.rs` and
 //! `cold.rs` what stands outside of it because many tasks share it or few have it, `waker.rs`
 //! the wake on this thread, `foreign.rs`, `injector.rs` and `mail.rs` the wake from others,
-//! `join_error.rs` how a task fails, `ending.rs` the end of all, `asking.rs` the end of a task with
-//! a stack; `links.rs`, `locals.rs`, `budget.rs`, `task_key.rs`, `run_queue.rs`, `blocks.rs` and
-//! `id.rs` what they say.
+//! `abort.rs`, `finish.rs` and `join.rs` a task's end, `join_error.rs` how it fails, `asking.rs` the
+//! end of one with a stack, `ending.rs` the end of all; `inspect.rs` what other layers may look at; `table.rs`, `run_queue.rs`, `links.rs`,
+//! `locals.rs`, `budget.rs`, `task_key.rs`, `blocks.rs` and `id.rs` what they say.
 
+mod abort;
 mod asking;
 mod blocks;
 mod budget;
 mod cell;
 mod cold;
 mod ending;
+mod finish;
 mod foreign;
 mod header;
 mod id;
 mod injector;
+mod inspect;
+mod join;
 mod join_error;
 mod links;
 mod locals;
@@ -52,6 +56,8 @@ use std::{
 
 use slab::Slab;
 
+#[cfg(not(greenloop_loom))]
+pub(crate) use self::inspect::Sight;
 pub(crate) use self::{
     asking::Unwinding,
     header::Payload,
@@ -66,10 +72,7 @@ use self::{
     blocks::Blocks,
     budget::BUDGET,
     cold::Colds,
-    header::{
-        ABORTED, ASKS, COLD, DETACHED, DONE, Header, NO_JOINER, OUTPUT, QUEUED, RETIRED, ROOT,
-        RUNNING,
-    },
+    header::{ABORTED, ASKS, DONE, Header, RETIRED, ROOT, RUNNING},
     id::Ids,
     run_queue::RunQueue,
     site::Sites,
@@ -165,8 +168,6 @@ impl Executor {
         Entered::new(&self.injector, &self.queue)
     }
 
-    // --- the life of a task, from the outside -------------------------------------------------
-
     /// Puts a future into the run queue as a new task.
     pub(crate) fn spawn<F>(&self, future: F, options: SpawnOptions) -> TaskKey<F::Output>
     where
@@ -203,94 +204,6 @@ impl Executor {
         TaskKey { loop_id: self.loop_id, id, slot, output: PhantomData }
     }
 
-    /// Polls for the output of a task; `None` if it was taken already.
-    #[inline]
-    pub(crate) fn poll_join<T>(
-        &self,
-        key: TaskKey<T>,
-        cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<T, JoinError>>> {
-        let task = self.find(key)?;
-        // SAFETY: in the table.
-        let header = unsafe { task.as_ref() };
-        if !header.has_only(OUTPUT, OUTPUT | RUNNING | COLD) && self.goes_on(task, cx) {
-            return Some(Poll::Pending);
-        }
-        // SAFETY: the flag is set, and the key was made for the output's type.
-        let output = unsafe { cell::take_output(task) };
-        self.retire(task);
-        Some(Poll::Ready(output))
-    }
-
-    /// Leaves the waker for the end of a task, unless it has its output; then its links are called.
-    #[inline(never)]
-    fn goes_on(&self, task: NonNull<Header>, cx: &Context<'_>) -> bool {
-        // SAFETY: the caller found it in the table.
-        let header = unsafe { task.as_ref() };
-        if (!header.has(OUTPUT) || header.has(RUNNING)) && !self.ends_meanwhile(header, cx) {
-            return true;
-        }
-        self.call_links(task);
-        false
-    }
-
-    /// Leaves the waker for the end of a task; `true` if the task has its output all the same, because
-    /// it ended when a stranger's waker was cloned, which may run anything.
-    fn ends_meanwhile(&self, header: &Header, cx: &Context<'_>) -> bool {
-        if header.has(OUTPUT) {
-            // One of its links, which look at the output, polls for it.
-            cx.waker().wake_by_ref();
-            return false;
-        }
-        debug_assert!(!header.has(DONE), "a finished task in the table has its output");
-        if self.is_joined_by(header, cx.waker()) {
-            return false;
-        }
-        let waker = cx.waker().clone();
-        if header.has(OUTPUT) {
-            return true;
-        }
-        let old = self.put_joiner(header, waker);
-        drop(old);
-        false
-    }
-
-    /// Whether the task, when it has ended, wakes the same one as `waker`.
-    fn is_joined_by(&self, header: &Header, waker: &Waker) -> bool {
-        let slot = header.joiner.get();
-        slot != NO_JOINER && self.joiners.borrow()[slot as usize].will_wake(waker)
-    }
-
-    /// Leaves a waker for the end of the task, and gives back the one that was there before.
-    fn put_joiner(&self, header: &Header, waker: Waker) -> Option<Waker> {
-        let mut joiners = self.joiners.borrow_mut();
-        if header.joiner.get() != NO_JOINER {
-            return Some(std::mem::replace(&mut joiners[header.joiner.get() as usize], waker));
-        }
-        let slot = joiners.insert(waker);
-        header.joiner.set(u32::try_from(slot).expect("no more joiners than tasks"));
-        None
-    }
-
-    fn take_joiner(&self, header: &Header) -> Option<Waker> {
-        let slot = header.joiner.replace(NO_JOINER);
-        (slot != NO_JOINER).then(|| self.joiners.borrow_mut().remove(slot as usize))
-    }
-
-    /// Says that nobody will ask for the task's output.
-    pub(crate) fn detach(&self, key: TaskKey<()>) {
-        let Some(task) = self.find(key) else { return };
-        // SAFETY: in the table.
-        let header = unsafe { task.as_ref() };
-        header.set(DETACHED);
-        let joiner = self.take_joiner(header);
-        if header.has(DONE) && !header.has(RUNNING) {
-            self.discard_output(task);
-            self.retire(task);
-        }
-        drop(joiner);
-    }
-
     /// Whether the task has ended; also true when its output was taken.
     pub(crate) fn is_finished(&self, key: TaskKey<()>) -> bool {
         // SAFETY: in the table.
@@ -303,47 +216,6 @@ impl Executor {
         self.find(key).and_then(|task| self.colds.name(unsafe { task.as_ref() }))
     }
 
-    /// Drops the future of a task at once, or, if it is being polled, as soon as the poll is over.
-    ///
-    /// Aborts that the destructors ask for are done one after the other before this returns,
-    /// however deep they are nested.
-    pub(crate) fn abort(&self, key: TaskKey<()>) {
-        let Some(task) = self.find(key) else { return };
-        // SAFETY: in the table.
-        let header = unsafe { task.as_ref() };
-        if header.has(DONE) {
-            return;
-        }
-        if header.has(RUNNING | ASKS) {
-            header.set(ABORTED);
-            if header.has(ASKS) {
-                waker::schedule(&self.queue, header);
-            }
-            return;
-        }
-        if self.aborting.get() {
-            self.aborts.borrow_mut().push_back(key);
-            return;
-        }
-        self.aborting.set(true);
-        self.cancel(task);
-        self.do_queued_aborts();
-        self.aborting.set(false);
-    }
-
-    fn do_queued_aborts(&self) {
-        loop {
-            let next = self.aborts.borrow_mut().pop_front();
-            let Some(key) = next else { break };
-            if let Some(task) = self.find(key) {
-                // SAFETY: in the table.
-                if !unsafe { task.as_ref() }.has(DONE | RUNNING | ASKS) {
-                    self.cancel(task);
-                }
-            }
-        }
-    }
-
     /// The task's memory, if the key is this loop's and the task still in the table.
     #[inline]
     fn find<T>(&self, key: TaskKey<T>) -> Option<NonNull<Header>> {
@@ -352,8 +224,6 @@ impl Executor {
         }
         self.table.find(key.slot, key.id)
     }
-
-    // --- the life of a task, from the inside --------------------------------------------------
 
     /// Polls the first task of the run queue; `false` if the queue is empty.
     pub(crate) fn poll_next(&self) -> bool {
@@ -372,9 +242,11 @@ impl Executor {
             // A green thread is aborting it, and waits in one of its destructors.
             return true;
         }
-        if self.closing.get() && !header.has(ASKS) {
-            // Spawned by a destructor while the loop ends.
-            self.cancel(task);
+        if self.closing.get() && (!header.has(ASKS) || cfg!(panic = "abort")) {
+            if !header.has(ASKS) {
+                // Spawned by a destructor while the loop ends.
+                self.cancel(task);
+            }
             return true;
         }
         self.polls.set(self.polls.get() + 1);
@@ -396,174 +268,9 @@ impl Executor {
         true
     }
 
-    /// Drops the future of a task that is not being polled.
-    fn cancel(&self, task: NonNull<Header>) {
-        // SAFETY: in the table, since it is not done.
-        let header = unsafe { task.as_ref() };
-        debug_assert!(!header.has(DONE | RUNNING));
-        header.set(RUNNING);
-        let outer = self.current.replace(Some(task));
-        // SAFETY: the task is not done, so it has its future.
-        let dropped = unsafe { (header.vtable().drop_future)(task) };
-        self.current.set(outer);
-        header.clear(RUNNING);
-        match dropped {
-            Ok(()) => {
-                let error = JoinError::cancelled(self.id_of(header), self.colds.name(header));
-                // SAFETY: the future is gone.
-                unsafe { (header.vtable().store_error)(task, error) };
-                self.finish(task);
-            }
-            Err(payload) => self.fail(task, payload),
-        }
-    }
-
-    /// Ends a task whose future is gone and left a panic.
-    fn fail(&self, task: NonNull<Header>, payload: Payload) {
-        // SAFETY: in the table until it is done.
-        let header = unsafe { task.as_ref() };
-        let (id, name) = (self.id_of(header), self.colds.name(header));
-        let error = if payload.is::<Unwinding>() {
-            JoinError::cancelled(id, name)
-        } else {
-            JoinError::panicked(id, name, payload)
-        };
-        // SAFETY: the future is gone.
-        unsafe { (header.vtable().store_error)(task, error) };
-        self.finish(task);
-    }
-
-    /// Ends a task whose output is stored.
-    #[inline]
-    fn finish(&self, task: NonNull<Header>) {
-        // SAFETY: in the table until it is done.
-        let header = unsafe { task.as_ref() };
-        header.set(DONE | OUTPUT);
-        // What hardly any task has that ends before its handle is polled.
-        if header.has(ROOT | COLD | DETACHED) || header.joiner.get() != NO_JOINER {
-            self.announce(task);
-        }
-    }
-
-    /// Tells of a task's end whoever wants to know.
-    #[inline(never)]
-    fn announce(&self, task: NonNull<Header>) {
-        // SAFETY: the caller found it in the table.
-        let header = unsafe { task.as_ref() };
-        if header.has(ROOT) {
-            self.root_done.set(true);
-        }
-        self.call_links(task);
-        if header.has(DETACHED) {
-            self.discard_output(task);
-            self.retire(task);
-        } else if let Some(joiner) = self.take_joiner(header) {
-            wake(joiner);
-        }
-    }
-
-    /// Drops the output of a task that nobody will take; a panic is reported, since nobody can
-    /// find it in the handle any more.
-    fn discard_output(&self, task: NonNull<Header>) {
-        // SAFETY: the callers found it in the table.
-        let header = unsafe { task.as_ref() };
-        if !header.has(OUTPUT) {
-            return;
-        }
-        self.call_links(task);
-        // SAFETY: the flag is set.
-        if let Some(error) = unsafe { (header.vtable().error)(task) } {
-            // SAFETY: nobody takes the output in the meantime: its handle is gone.
-            let error = unsafe { error.as_ref() };
-            if error.is_panic() {
-                self.report(error);
-            }
-        }
-        header.clear(OUTPUT);
-        // Its destructor may wait in a green thread: until it is over, nobody else retires the task.
-        header.set(RUNNING);
-        let outer = self.current.replace(Some(task));
-        // SAFETY: the output is there, and nobody finds it from here on.
-        let dropped = unsafe { (header.vtable().drop_output)(task) };
-        self.current.set(outer);
-        header.clear(RUNNING);
-        match dropped {
-            Err(payload) if !payload.is::<Unwinding>() => {
-                self.report(&JoinError::panicked(
-                    self.id_of(header),
-                    self.colds.name(header),
-                    payload,
-                ));
-            }
-            // It may have waited in a green thread that is asked to end: that will hear it again.
-            Ok(()) | Err(_) => {}
-        }
-    }
-
-    /// Tells the hook; what it does wrong is its own loss.
-    fn report(&self, error: &JoinError) {
-        contain(|| (self.report)(error));
-    }
-
-    /// Takes a finished task out of the table.
-    #[inline]
-    fn retire(&self, task: NonNull<Header>) {
-        // SAFETY: in the table.
-        let header = unsafe { task.as_ref() };
-        debug_assert!(header.has(DONE) && !header.has(OUTPUT));
-        if !foreign::is_ours_alone(header) {
-            return self.retire_shared(task);
-        }
-        self.table.remove(header.slot.get());
-        self.recycle(task);
-    }
-
-    /// Takes a finished task out of the table that has a cold part, or is in the run queue, or to which
-    /// wakers point.
-    #[inline(never)]
-    fn retire_shared(&self, task: NonNull<Header>) {
-        // SAFETY: in the table.
-        let header = unsafe { task.as_ref() };
-        let cold = self.colds.take(header);
-        self.table.remove(header.slot.get());
-        if let Some(cold) = cold {
-            // With the task's own values, whose destructors are foreign code.
-            contain(|| drop(cold));
-        }
-        if header.has(QUEUED) {
-            header.set(RETIRED);
-        } else {
-            self.free(task);
-        }
-    }
-
-    /// Gives up the table's reference.
-    fn free(&self, task: NonNull<Header>) {
-        // SAFETY: out of the table and out of the run queue, future, output and cold part gone.
-        if unsafe { foreign::release(task) } {
-            self.recycle(task);
-        }
-    }
-
-    /// Keeps the memory of a task to which nothing points any more for the next one.
-    #[inline]
-    fn recycle(&self, task: NonNull<Header>) {
-        // SAFETY: the task is alive up to the next lines.
-        let vtable = unsafe { task.as_ref() }.vtable();
-        #[cfg(greenloop_loom)]
-        // SAFETY: loom wants its atomics dropped; nobody reads them again.
-        unsafe {
-            std::ptr::drop_in_place(task.as_ptr());
-        }
-        // SAFETY: it was the last reference.
-        unsafe { self.blocks.recycle(task.cast(), vtable.layout, vtable.class) };
-    }
-
     fn id_of(&self, header: &Header) -> Id {
         self.table.id(header.slot.get())
     }
-
-    // --- what the loop asks -------------------------------------------------------------------
 
     /// Makes a task the one whose end `root_done` tells.
     pub(crate) fn set_root(&self, root: TaskKey<()>) {
@@ -576,14 +283,6 @@ impl Executor {
 
     pub(crate) fn root_done(&self) -> bool {
         self.root_done.get()
-    }
-
-    /// Takes the output of a finished task.
-    pub(crate) fn take_output<T>(&self, key: TaskKey<T>) -> Option<Result<T, JoinError>> {
-        match self.poll_join(key, &mut Context::from_waker(Waker::noop())) {
-            Some(Poll::Ready(output)) => Some(output),
-            Some(Poll::Pending) | None => None,
-        }
     }
 
     /// Whether any task is ready to be polled.

@@ -64,7 +64,6 @@ impl Table {
     }
 
     /// As `id`, for a signal handler: `None` while the table moves to a larger place.
-    #[cfg(feature = "green")]
     pub(super) fn id_if_at_rest(&self, slot: u32) -> Option<Id> {
         // Other changes leave the entries of running tasks as they are.
         (!self.moving.get()).then(|| self.id(slot))

@@ -54,8 +54,18 @@ impl Builder {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
+        self.spawn_at(f, Location::caller())
+    }
+
+    /// As `spawn`, called from elsewhere.
+    #[track_caller]
+    pub(super) fn spawn_at<F, T>(self, f: F, location: &'static Location<'static>) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
         assert!(event_loop::is_running(), "greenloop::green::spawn {}", event_loop::NEEDS_LOOP);
-        match self.try_spawn(f) {
+        match self.try_spawn_at(f, location) {
             Ok(handle) => handle,
             Err(error) => panic!("there is no stack for a green thread: {error}"),
         }
@@ -74,11 +84,23 @@ impl Builder {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
+        self.try_spawn_at(f, Location::caller())
+    }
+
+    fn try_spawn_at<F, T>(
+        self,
+        f: F,
+        location: &'static Location<'static>,
+    ) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
         if !event_loop::is_running() {
             return Err(event_loop::no_loop("greenloop::green::spawn"));
         }
         let stack = stacks::pool().reserve(self.stack_size.unwrap_or(stacks::DEFAULT_SIZE))?;
-        let options = SpawnOptions { id: None, name: self.name, location: Location::caller() };
+        let options = SpawnOptions { id: None, name: self.name, location };
         Ok(task::spawn_with(GreenThread::new(f, stack), options))
     }
 }

@@ -52,6 +52,16 @@ use super::{
 /// let coroutine = greenloop::green::Coroutine::new(|_: greenloop::green::Yielder<(), ()>, ()| ());
 /// std::thread::spawn(move || drop(coroutine));
 /// ```
+///
+/// Nor does what it yields through get out of it:
+///
+/// ```compile_fail
+/// use greenloop::green::{Coroutine, Yielder};
+///
+/// let mut kept = None;
+/// let mut coroutine = Coroutine::new(|yielder: Yielder<'_, (), ()>, ()| yielder);
+/// kept = Some(coroutine.resume(()));
+/// ```
 #[doc(alias = "greenlet")]
 #[doc(alias = "generator")]
 pub struct Coroutine<In: 'static, Yield: 'static, Out: 'static> {

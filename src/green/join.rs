@@ -10,8 +10,9 @@ use std::{
 use super::{JoinHandle, wait::Wait};
 use crate::{
     event_loop,
-    task::{self, JoinError, WakeSet},
+    task::{self, JoinError},
     time::{Sleep, sleep},
+    wake_set::WakeSet,
 };
 
 /// Waits until all of the tasks have ended, and gives their outputs in the order of the handles.

@@ -6,7 +6,7 @@
 //! lock and queue, and are aborted and timed out alike.
 //!
 //! ```
-//! use std::time::Duration;
+//! use std::{panic::Location, time::Duration};
 //!
 //! use greenloop::green::{self, Wait};
 //!
@@ -32,40 +32,60 @@
 //!   meets it again at the next wait. A destructor that runs meanwhile must not wait.
 //! - Stacks hold 240 KiB unless [`Builder::stack_size`] says otherwise; untouched pages cost nothing. An
 //!   overflow ends the process with a message that says which green thread it was.
-//! - It needs panics that unwind. With `panic = "abort"` everything works but aborts and time-outs, which
-//!   end the process.
+//! - It needs panics that unwind. With `panic = "abort"` everything works but what must unwind a stack: the
+//!   abort of a green thread that has begun, and the end of a [`timeout`]'s time, end the process with
+//!   a message; and green threads that have not come to their end when their loop does, and
+//!   coroutines that are dropped in the middle, are forgotten: their destructors do not run, and
+//!   their stacks are not used again.
 
 mod builder;
 mod coroutine;
 mod group;
+mod guards;
+mod iter;
 mod join;
+mod limit;
 pub mod net;
 mod overflow;
 mod permits;
 mod pool;
+pub mod process;
+mod reentrant_lock;
+mod run_under;
 mod scope;
+mod shield;
+mod signal_stack;
 mod spawn_after;
+mod spawn_into;
 mod stack_memory;
 mod stacks;
+mod task_group;
 mod thread;
 mod timeout;
 mod wait;
 
-use std::time::Duration;
+use std::{panic::Location, time::Duration};
 
+use self::thread::Record;
 pub use self::{
     builder::Builder,
     coroutine::{Coroutine, Resumed, Values, Yielder},
     group::Group,
+    iter::{Iter, iter},
     join::{Join, Joined, join_all},
     pool::{ImapUnordered, Pool, PoolFull},
+    reentrant_lock::{ReentrantLock, ReentrantLockGuard},
     scope::{Scope, ScopedJoinHandle, scope},
+    shield::shield,
     spawn_after::spawn_after,
     timeout::timeout,
     wait::Wait,
 };
 pub use crate::task::{JoinHandle, Local};
-use crate::{event_loop, task, time};
+use crate::{
+    event_loop::{self, Deadlock},
+    task, time,
+};
 
 /// How many bytes the stack of the first green thread holds: as `main`'s does on Linux.
 const ROOT_STACK: usize = 8 << 20;
@@ -77,8 +97,9 @@ const ROOT_STACK: usize = 8 << 20;
 ///
 /// # Panics
 ///
-/// When the closure panics, with its panic; when the system has no descriptors left for a loop, or no
-/// memory for a stack; and when this thread is running a loop already.
+/// When the closure panics, with its panic; when no task can ever go on (see [`try_run`] for an error
+/// instead); when the system has no descriptors left for a loop, or no memory for a stack; and when this
+/// thread is running a loop already.
 ///
 /// # Examples
 ///
@@ -94,9 +115,31 @@ where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
-    let output = event_loop::run(async { Builder::new().stack_size(ROOT_STACK).spawn(f).await });
-    match output {
-        Ok(value) => value,
+    match try_run(f) {
+        Ok(output) => output,
+        Err(deadlock) => panic!("{deadlock}"),
+    }
+}
+
+/// As [`run`], with an error for a program in which no task can ever go on.
+///
+/// # Errors
+///
+/// [`Deadlock`], which tells who waits for what.
+///
+/// # Panics
+///
+/// As for [`run`], but for that.
+#[track_caller]
+pub fn try_run<F, T>(f: F) -> Result<T, Deadlock>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    let location = Location::caller();
+    let root = async move { Builder::new().stack_size(ROOT_STACK).spawn_at(f, location).await };
+    match event_loop::try_run(root)? {
+        Ok(value) => Ok(value),
         Err(error) => match error.try_into_panic() {
             Ok(payload) => std::panic::resume_unwind(payload),
             Err(error) => panic!("the closure of `green::run` did not end by itself: {error}"),
@@ -154,5 +197,8 @@ pub fn sleep(duration: Duration) {
 #[doc(alias = "gevent.idle")]
 #[track_caller]
 pub fn yield_now() {
-    task::yield_now().wait();
+    if Record::with(wait::yield_in).is_none() {
+        // Which says what is wrong.
+        task::yield_now().wait();
+    }
 }

@@ -61,6 +61,9 @@ impl Pool {
 
     /// Waits until there is room, and spawns a green thread in it.
     ///
+    /// A member that waits here for room in its own pool waits until another one has ended: if all
+    /// of them do so, for ever.
+    ///
     /// # Panics
     ///
     /// Outside of a green thread, and when there is no memory for a stack.

@@ -19,11 +19,9 @@ use std::{
 use super::{
     stacks,
     thread::{GreenThread, Record},
-    timeout::Frame,
-    wait::{Interruptible, Wait, reason_to_end, wait_in},
+    wait::{Interruptible, Wait, reason_to_end, shall_end, unwind, wait_in},
 };
 use crate::{
-    event_loop,
     executor::{SpawnOptions, Unwinding},
     task::{AbortHandle, JoinError, JoinHandle, spawn_with},
 };
@@ -92,7 +90,7 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    let polling = Record::with(|record| record.polling.get());
+    let polling = Record::with(Record::is_polling);
     assert!(polling.is_some(), "greenloop::green::scope works in green threads only");
     assert!(polling == Some(false), "green::scope would have to wait in a future that is polled");
     assert!(!thread::panicking(), "green::scope would have to wait while a panic unwinds");
@@ -110,7 +108,7 @@ where
     let result = match result {
         // The children were not let finish, so the caller must not go on as if they had.
         Ok(value) if cut_short => match Record::with(reason_to_end).flatten() {
-            Some(reason) => Err(reason),
+            Some(reason) => unwind(reason),
             None => Ok(value),
         },
         result => result,
@@ -223,12 +221,6 @@ impl<'scope> Scope<'scope, '_> {
         Record::with(|record| wait_in(record, all_ended.as_mut(), Interruptible::No));
         passed_on
     }
-}
-
-/// Whether the green thread was killed, or is over its time.
-fn shall_end() -> bool {
-    event_loop::with(|core| core.executor.current_is_aborted()) == Some(true)
-        || Record::with(|record| Frame::outermost_elapsed(record).is_some()) == Some(true)
 }
 
 /// A child that has not started. The fields are dropped in this order: the claim goes last.

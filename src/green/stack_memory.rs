@@ -11,6 +11,8 @@ use std::{
     ptr::{self, NonNull},
 };
 
+use super::guards;
+
 /// The bytes at the low end of a stack that must not be touched. More than a page, for code that
 /// grows its stack without probing it, which C code may do by up to this much.
 pub(super) const GUARD: usize = 16 << 10;
@@ -29,6 +31,8 @@ pub(super) struct Chunk {
     /// In bytes, guard included; a multiple of the page size.
     stack_size: usize,
     stacks: usize,
+    /// Its place in the list that an overflow is looked up in.
+    entry: &'static guards::Entry,
 }
 
 impl Chunk {
@@ -44,7 +48,9 @@ impl Chunk {
             return Err(io::Error::last_os_error());
         }
         let start = NonNull::new(start).expect("mmap does not give the null page");
-        let chunk = Self { start, stack_size, stacks };
+        let address = start.as_ptr().addr();
+        let entry = guards::enter(address..address + bytes, stack_size);
+        let chunk = Self { start, stack_size, stacks, entry };
         // One touched byte must not commit two megabytes.
         #[cfg(target_os = "linux")]
         // SAFETY: the mapping is ours. A kernel without huge pages refuses, which is as good.
@@ -66,6 +72,7 @@ impl Chunk {
 
 impl Drop for Chunk {
     fn drop(&mut self) {
+        self.entry.release();
         // SAFETY: mapped with this size; whoever drops the chunk knows that no stack is in use.
         unsafe { libc::munmap(self.start.as_ptr(), self.stack_size * self.stacks) };
     }
@@ -93,7 +100,7 @@ pub(super) fn forget_contents(limit: usize, base: usize) {
     unsafe { libc::madvise(address, base - limit - GUARD, libc::MADV_DONTNEED) };
 }
 
-/// The size of a page.
+/// The size of a page, a power of two.
 pub(super) fn page_size() -> usize {
     // SAFETY: takes no pointers.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };

@@ -12,6 +12,7 @@ use std::{cell::RefCell, io, num::NonZeroUsize, rc::Rc};
 
 use corosensei::stack::StackPointer;
 
+use super::overflow;
 use super::stack_memory::{Chunk, GUARD, forget_contents, page_size};
 
 /// What a green thread's stack holds unless told otherwise, in bytes. Printing, formatting and a
@@ -43,19 +44,9 @@ unsafe impl corosensei::stack::Stack for Stack {
 }
 
 impl Stack {
-    /// The addresses that must not be touched.
-    pub(super) fn guard(&self) -> std::ops::Range<usize> {
-        self.limit.get()..self.limit.get() + GUARD
-    }
-
-    /// All of its addresses.
+    /// Its addresses.
     pub(super) fn addresses(&self) -> std::ops::Range<usize> {
         self.limit.get()..self.base.get()
-    }
-
-    /// How many bytes it holds.
-    pub(super) fn size(&self) -> usize {
-        self.base.get() - self.limit.get() - GUARD
     }
 }
 
@@ -81,14 +72,18 @@ struct Class {
 /// The right to a stack.
 #[derive(Debug)]
 pub(super) struct Reservation {
-    pool: Rc<Pool>,
+    /// `None` when the stack was taken.
+    pool: Option<Rc<Pool>>,
     class: usize,
 }
 
 /// This thread's pool.
 pub(super) fn pool() -> Rc<Pool> {
     thread_local! {
-        static POOL: Rc<Pool> = Rc::default();
+        static POOL: Rc<Pool> = {
+            overflow::prepare_thread();
+            Rc::default()
+        };
     }
     // While the thread ends, one of its own for whoever still asks.
     POOL.try_with(Rc::clone).unwrap_or_default()
@@ -98,31 +93,17 @@ impl Pool {
     /// Reserves a stack that holds at least so many bytes.
     pub(super) fn reserve(self: &Rc<Self>, size: usize) -> io::Result<Reservation> {
         let mut classes = self.classes.borrow_mut();
-        let page = page_size();
-        let stack_size = size
-            .max(4 * page)
-            .checked_next_multiple_of(page)
-            .and_then(|size| size.checked_add(GUARD))
-            .filter(|size| *size <= isize::MAX as usize)
-            .ok_or(io::ErrorKind::OutOfMemory)?;
-        let found = classes.iter().position(|class| class.stack_size == stack_size);
-        let index = found.unwrap_or_else(|| {
-            classes.push(Class {
-                stack_size,
-                warm: Vec::new(),
-                cold: Vec::new(),
-                reserved: 0,
-                taken: 0,
-                chunks: Vec::new(),
-            });
-            classes.len() - 1
-        });
+        let wanted = size.saturating_add(GUARD);
+        let index = match classes.iter().position(|class| class.stack_size == wanted) {
+            Some(index) => index,
+            None => class_for(&mut classes, size)?,
+        };
         let class = &mut classes[index];
         if class.warm.len() + class.cold.len() == class.reserved {
             class.grow(index)?;
         }
         class.reserved += 1;
-        Ok(Reservation { pool: Rc::clone(self), class: index })
+        Ok(Reservation { pool: Some(Rc::clone(self)), class: index })
     }
 
     /// Takes a stack back.
@@ -142,7 +123,32 @@ impl Pool {
     }
 }
 
+/// The class whose stacks hold at least so many bytes.
+#[cold]
+fn class_for(classes: &mut Vec<Class>, size: usize) -> io::Result<usize> {
+    let page = page_size();
+    let stack_size = size
+        .max(4 * page)
+        .checked_next_multiple_of(page)
+        .and_then(|size| size.checked_add(GUARD))
+        .filter(|size| *size <= isize::MAX as usize)
+        .ok_or(io::ErrorKind::OutOfMemory)?;
+    if let Some(index) = classes.iter().position(|class| class.stack_size == stack_size) {
+        return Ok(index);
+    }
+    classes.push(Class {
+        stack_size,
+        warm: Vec::new(),
+        cold: Vec::new(),
+        reserved: 0,
+        taken: 0,
+        chunks: Vec::new(),
+    });
+    Ok(classes.len() - 1)
+}
+
 impl Class {
+    #[cold]
     fn grow(&mut self, index: usize) -> io::Result<()> {
         let chunk = Chunk::map(self.stack_size)?;
         // The lowest one comes first: pushed last.
@@ -175,21 +181,22 @@ impl Drop for Pool {
 
 impl Reservation {
     /// Takes the stack.
-    pub(super) fn take(self) -> (Stack, Rc<Pool>) {
-        let pool = Rc::clone(&self.pool);
+    pub(super) fn take(mut self) -> (Stack, Rc<Pool>) {
+        let pool = self.pool.take().expect("taken here only");
         let mut classes = pool.classes.borrow_mut();
         let class = &mut classes[self.class];
         let stack = class.warm.pop().or_else(|| class.cold.pop()).expect("a stack was reserved");
         class.taken += 1;
+        class.reserved -= 1;
         drop(classes);
-        // Gives up the reservation.
-        drop(self);
         (stack, pool)
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.pool.classes.borrow_mut()[self.class].reserved -= 1;
+        if let Some(pool) = &self.pool {
+            pool.classes.borrow_mut()[self.class].reserved -= 1;
+        }
     }
 }

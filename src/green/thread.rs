@@ -20,10 +20,7 @@ use std::{
 
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
-use super::{
-    overflow,
-    stacks::{Pool, Reservation, Stack},
-};
+use super::stacks::{Pool, Reservation, Stack};
 use crate::{event_loop, executor::Payload};
 
 /// A pointer to the `Context` of the poll that resumes the coroutine, its lifetime erased.
@@ -33,19 +30,15 @@ type Inner<T> = Coroutine<Input, (), Result<T, Payload>, Stack>;
 /// What the code on a green thread's stack knows of it.
 pub(super) struct Record {
     yielder: *const Yielder<Input, ()>,
+    /// Null while it is lent to a future that `wait` polls.
     context: Cell<Input>,
-    /// A future is being polled by `wait`.
-    pub(super) polling: Cell<bool>,
     /// Where the innermost of those calls is that point to this record: a `wait` that polls, a
-    /// `timeout`, a `scope`. A `Coroutine` that began one must end it before it yields.
+    /// limit, a `scope`. A `Coroutine` that began one must end it before it yields.
     innermost_extent: Cell<usize>,
     /// How often the wish that it ends has been raised.
     pub(super) raised: Cell<u32>,
-    /// The innermost time-out around the running code.
-    pub(super) timeout: Cell<*const super::timeout::Frame>,
-    /// For the message when it overflows.
-    pub(super) guard: std::ops::Range<usize>,
-    pub(super) stack_size: usize,
+    /// The innermost limit around the running code.
+    pub(super) innermost_limit: Cell<*const super::limit::Frame<'static>>,
 }
 
 thread_local! {
@@ -53,16 +46,13 @@ thread_local! {
 }
 
 impl Record {
-    fn new(yielder: *const Yielder<Input, ()>, context: Input, stack: &Limits) -> Self {
+    fn new(yielder: *const Yielder<Input, ()>, context: Input) -> Self {
         Self {
             yielder,
             context: Cell::new(context),
-            polling: Cell::new(false),
             innermost_extent: Cell::new(0),
             raised: Cell::new(0),
-            timeout: Cell::new(ptr::null()),
-            guard: stack.guard.clone(),
-            stack_size: stack.size,
+            innermost_limit: Cell::new(ptr::null()),
         }
     }
 
@@ -73,7 +63,7 @@ impl Record {
         (!record.is_null()).then(|| f(unsafe { &*record }))
     }
 
-    /// The address of the innermost `wait` that polls, `timeout` or `scope` of the running green
+    /// The address of the innermost `wait` that polls, limit or `scope` of the running green
     /// thread; zero if there is none.
     #[inline]
     pub(super) fn innermost_extent_here() -> usize {
@@ -85,7 +75,7 @@ impl Record {
         unsafe { &*record }.innermost_extent.get()
     }
 
-    /// Notes that a `wait` that polls, a `timeout` or a `scope` begins, which has `place` on the
+    /// Notes that a `wait` that polls, a limit or a `scope` begins, which has `place` on the
     /// stack that runs it. Gives what `end_extent` takes.
     pub(super) fn begin_extent<T>(&self, place: &T) -> usize {
         self.innermost_extent.replace(ptr::from_ref(place).addr())
@@ -94,6 +84,11 @@ impl Record {
     /// Notes that what began last has ended.
     pub(super) fn end_extent(&self, outer: usize) {
         self.innermost_extent.set(outer);
+    }
+
+    /// Whether a future is being polled by `wait`.
+    pub(super) fn is_polling(&self) -> bool {
+        self.context.get().is_null()
     }
 
     /// Calls `f` with the context of the poll that this green thread is running in.
@@ -106,6 +101,15 @@ impl Record {
         let result = f(unsafe { &mut *context });
         drop(restore);
         result
+    }
+
+    /// Wakes the task that this green thread is.
+    #[inline]
+    pub(super) fn wake(&self) {
+        let context = self.context.get().cast::<Context<'_>>();
+        // SAFETY: null, or alive as in `with_context`; nobody has it exclusively, since it is here.
+        let context = unsafe { context.as_ref() };
+        context.expect("not while a future is polled").waker().wake_by_ref();
     }
 
     /// Lets the loop go on, until this green thread is polled again.
@@ -153,15 +157,12 @@ where
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let starting;
         if matches!(self.state, State::Unstarted(..)) {
             if let State::Unstarted(f, reservation) =
                 std::mem::replace(&mut self.state, State::Done)
             {
-                let (coroutine, limits, pool) = start(f, reservation);
-                // Until the stack has a record of its own, which it may be too small for.
-                starting = Record::new(ptr::null(), ptr::null_mut(), &limits);
-                self.state = State::Running { coroutine, record: &raw const starting, pool };
+                let (coroutine, pool) = start(f, reservation);
+                self.state = State::Running { coroutine, record: ptr::null(), pool };
             }
         }
         let State::Running { coroutine, record, .. } = &mut self.state else {
@@ -185,43 +186,33 @@ where
 }
 
 /// Makes the coroutine of a green thread that runs for the first time.
-fn start<F, T>(f: F, reservation: Reservation) -> (Inner<T>, Limits, Rc<Pool>)
+fn start<F, T>(f: F, reservation: Reservation) -> (Inner<T>, Rc<Pool>)
 where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
-    overflow::install_handler();
     // From here on an abort must not drop the future: the stack has to unwind.
     event_loop::with(|core| core.executor.ask_current());
     let (stack, pool) = reservation.take();
-    let limits = Limits { guard: stack.guard(), size: stack.size() };
     let coroutine = if size_of::<F>() > MOST_ON_STACK {
-        let f = Box::new(f);
-        coroutine(stack, limits.clone(), f)
+        coroutine(stack, Box::new(f))
     } else {
-        coroutine(stack, limits.clone(), f)
+        coroutine(stack, f)
     };
-    (coroutine, limits, pool)
-}
-
-/// What the message about an overflow needs.
-#[derive(Clone)]
-struct Limits {
-    guard: std::ops::Range<usize>,
-    size: usize,
+    (coroutine, pool)
 }
 
 /// How large a function may be that is handed to a coroutine on its stack. corosensei takes 1024
 /// bytes, with what is added to it here.
 pub(super) const MOST_ON_STACK: usize = 512;
 
-fn coroutine<F, T>(stack: Stack, limits: Limits, f: F) -> Inner<T>
+fn coroutine<F, T>(stack: Stack, f: F) -> Inner<T>
 where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
     Inner::with_stack(stack, move |yielder, context| {
-        let record = Record::new(yielder, context, &limits);
+        let record = Record::new(yielder, context);
         CURRENT.set(&record);
         catch_unwind(AssertUnwindSafe(f))
     })

@@ -4,12 +4,16 @@ use std::{
     any::Any,
     panic::resume_unwind,
     pin::{Pin, pin},
-    task::Poll,
+    task::{Context, Poll},
     thread,
 };
 
-use super::{thread::Record, timeout::Frame};
-use crate::{event_loop, executor::Unwinding};
+use super::{limit::Frame, thread::Record};
+use crate::{
+    event_loop,
+    executor::{Executor, Unwinding},
+    task,
+};
 
 /// Waits for futures in green threads.
 ///
@@ -47,10 +51,7 @@ impl<F: IntoFuture> Wait for F {
     fn wait(self) -> F::Output {
         let mut future = pin!(self.into_future());
         let waited = Record::with(|record| {
-            assert!(
-                !record.polling.get(),
-                "wait() was called in a future that another wait() is polling: use .await there",
-            );
+            assert!(!record.is_polling(), "{IN_POLL}");
             wait_in(record, future.as_mut(), Interruptible::Yes)
         });
         match waited {
@@ -71,6 +72,10 @@ pub(super) enum Interruptible {
     No,
 }
 
+/// What a wait says that would have to leave the stack in the middle of a poll.
+const IN_POLL: &str =
+    "wait() was called in a future that another wait() is polling: use .await there";
+
 /// How often a green thread is reminded that it shall end, or a block that its time is over, before
 /// it is left alone.
 pub(super) const REMINDERS: u32 = 1000;
@@ -85,12 +90,19 @@ pub(super) fn wait_in<F: Future>(
     // loop may be dropped by a panic.
     let mut unwinding = thread::panicking();
     loop {
-        if interruptible == Interruptible::Yes && !unwinding {
-            if let Some(payload) = reason_to_end(record) {
-                resume_unwind(payload);
+        let polled = with_executor(|executor| {
+            if unwinding {
+                // It cannot let others run first, so what is ready must be so.
+                return executor.with_fresh_budget(|| {
+                    record.with_context(|cx| poll_once(record, future.as_mut(), cx))
+                });
             }
-        }
-        if let Poll::Ready(output) = poll_once(record, future.as_mut(), unwinding) {
+            if interruptible == Interruptible::Yes {
+                end_if_asked(record, executor);
+            }
+            poll_within_budget(record, executor, future.as_mut())
+        });
+        if let Poll::Ready(output) = polled {
             return output;
         }
         // A scope has seen to it, and must not be left early.
@@ -99,43 +111,113 @@ pub(super) fn wait_in<F: Future>(
             "a destructor waits while a panic unwinds its green thread: it must not, or the other \
              tasks of the loop would find the thread panicking; spawn a task for what must be done",
         );
-        let aborting = event_loop::with(|core| core.executor.leave_stack()) == Some(true);
-        record.suspend();
-        if aborting {
-            event_loop::with(|core| core.executor.return_to_abort());
-        }
+        suspend(record, with_executor(Executor::leave_stack));
         unwinding = false;
     }
 }
 
-/// Polls the future, and what limits the time that it may take.
-fn poll_once<F: Future>(record: &Record, future: Pin<&mut F>, unwinding: bool) -> Poll<F::Output> {
+/// As waiting for `task::yield_now()`, which costs twice as much: it would be polled, and once more.
+#[track_caller]
+pub(super) fn yield_in(record: &Record) {
+    assert!(!record.is_polling(), "{IN_POLL}");
+    if thread::panicking() {
+        return wait_in(record, pin!(task::yield_now()), Interruptible::Yes);
+    }
+    let aborting = with_executor(|executor| {
+        end_if_asked(record, executor);
+        record.wake();
+        if !record.innermost_limit.get().is_null() {
+            record.with_context(|cx| poll_limits(record, executor, cx));
+        }
+        executor.leave_stack()
+    });
+    suspend(record, aborting);
+    with_executor(|executor| end_if_asked(record, executor));
+}
+
+/// Lets the loop go on, until the task is polled again.
+#[inline]
+fn suspend(record: &Record, aborting: bool) {
+    record.suspend();
+    if aborting {
+        with_executor(Executor::return_to_abort);
+    }
+}
+
+#[inline]
+fn with_executor<R>(f: impl FnOnce(&Executor) -> R) -> R {
+    event_loop::with(|core| f(&core.executor)).expect("a green thread runs in a loop")
+}
+
+/// Polls the future if there is budget for it, and the limits around it.
+#[inline]
+fn poll_within_budget<F: Future>(
+    record: &Record,
+    executor: &Executor,
+    future: Pin<&mut F>,
+) -> Poll<F::Output> {
+    record.with_context(|cx| {
+        if executor.poll_budget(cx).is_ready() {
+            let polled = poll_once(record, future, cx);
+            if polled.is_ready() {
+                executor.spend_budget();
+                return polled;
+            }
+        }
+        // Also when only the budget is used up: a block whose waits are always ready has limits, too.
+        poll_limits(record, executor, cx);
+        Poll::Pending
+    })
+}
+
+#[inline]
+fn poll_once<F: Future>(
+    record: &Record,
+    future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
     let place = 0;
     let polling = Polling::new(record, &place);
-    let polled = record.with_context(|cx| {
-        event_loop::with(|core| {
-            let executor = &core.executor;
-            if unwinding {
-                // It cannot let others run first, so what is ready must be so.
-                return executor.with_fresh_budget(|| future.poll(cx));
-            }
-            if executor.poll_budget(cx).is_ready() {
-                let polled = future.poll(cx);
-                if polled.is_ready() {
-                    executor.spend_budget();
-                    return polled;
-                }
-            }
-            // Also when only the budget is used up: a block whose waits are always ready has a
-            // time, too.
-            if !record.timeout.get().is_null() {
-                executor.with_fresh_budget(|| Frame::poll_all(record, cx));
-            }
-            Poll::Pending
-        })
-    });
+    let polled = future.poll(cx);
     drop(polling);
-    polled.expect("a green thread runs in a loop")
+    polled
+}
+
+#[inline]
+fn poll_limits(record: &Record, executor: &Executor, cx: &mut Context<'_>) {
+    #[cold]
+    fn poll_all(record: &Record, executor: &Executor, cx: &mut Context<'_>) {
+        executor.with_fresh_budget(|| Frame::poll_all(record, cx));
+    }
+
+    if !record.innermost_limit.get().is_null() {
+        poll_all(record, executor, cx);
+    }
+}
+
+/// Unwinds if the green thread is asked to end, or a limit is over.
+#[inline]
+fn end_if_asked(record: &Record, executor: &Executor) {
+    if executor.current_is_aborted() || !record.innermost_limit.get().is_null() {
+        if let Some(reason) = reason_to_end(record) {
+            unwind(reason);
+        }
+    }
+}
+
+/// Unwinds the green thread, which wants panics that do.
+pub(super) fn unwind(reason: Box<dyn Any + Send>) -> ! {
+    if cfg!(panic = "abort") {
+        let what = match reason.downcast_ref() {
+            Some(Unwinding::Block(_)) => "a block in a green thread is over its limit",
+            _ => "a green thread is aborted",
+        };
+        panic!(
+            "{what}, but in a program with `panic = \"abort\"` its stack cannot unwind: have it \
+             end by itself, by a flag or a message, or build with `panic = \"unwind\"`",
+        );
+    }
+    resume_unwind(reason)
 }
 
 /// Why the green thread should unwind here and now, if it should.
@@ -148,12 +230,18 @@ pub(super) fn reason_to_end(record: &Record) -> Option<Box<dyn Any + Send>> {
         }
         // It catches every reminder. The loop's end names it and leaks it.
     }
-    let frame = Frame::outermost_elapsed(record)?;
+    let frame = Frame::outermost_over(record)?;
     frame.raised.set(frame.raised.get() + 1);
     Some(Box::new(frame.unwinding()))
 }
 
-/// Marks that a future is being polled, also if that panics.
+/// Whether the green thread was killed, or a block around the running code is to end.
+pub(super) fn shall_end() -> bool {
+    event_loop::with(|core| core.executor.current_is_aborted()) == Some(true)
+        || Record::with(|record| Frame::outermost_over(record).is_some()) == Some(true)
+}
+
+/// Marks the place from which a future is polled, also if that panics.
 struct Polling<'a> {
     record: &'a Record,
     outer: usize,
@@ -161,14 +249,12 @@ struct Polling<'a> {
 
 impl<'a> Polling<'a> {
     fn new(record: &'a Record, place: &u8) -> Self {
-        record.polling.set(true);
         Self { record, outer: record.begin_extent(place) }
     }
 }
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
-        self.record.polling.set(false);
         self.record.end_extent(self.outer);
     }
 }

@@ -12,7 +12,10 @@ use std::{
     num::NonZeroU64,
     os::fd::AsFd,
     pin::Pin,
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -42,6 +45,8 @@ pub(crate) struct Source<T: AsFd> {
     /// `None` only while it is taken apart.
     io: Option<T>,
     registration: OnceLock<Registration>,
+    /// Counts this descriptor among the open ones of its kind, if somebody wants to know.
+    open: Option<&'static AtomicU32>,
 }
 
 /// Where a source is registered.
@@ -54,7 +59,24 @@ struct Registration {
 impl<T: AsFd> Source<T> {
     /// Wraps a descriptor, which is in non-blocking mode.
     pub(crate) fn new(io: T) -> Self {
-        Self { io: Some(io), registration: OnceLock::new() }
+        Self { io: Some(io), registration: OnceLock::new(), open: None }
+    }
+
+    /// Adds one to a counter, and takes it back when the descriptor is closed or given away.
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only the launcher counts")
+    )]
+    pub(crate) fn count_in(&mut self, open: &'static AtomicU32) {
+        open.fetch_add(1, Ordering::Relaxed);
+        self.stop_counting();
+        self.open = Some(open);
+    }
+
+    fn stop_counting(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Stops watching a descriptor that may stay open when it is dropped.
@@ -94,6 +116,22 @@ impl<T: AsFd> Source<T> {
             }
         }
         Ok(self.io.take().expect("only this function takes it"))
+    }
+
+    /// Whether the loop with which it is registered has ended, so that it is of no use any more.
+    pub(crate) fn is_stranded(&self) -> bool {
+        let registration = self.registration.get();
+        registration.is_some_and(|registration| !event_loop::is_alive(registration.loop_id))
+    }
+
+    /// Registers with the loop that this thread is running, if there is one, so that no operation
+    /// there has to.
+    pub(crate) fn watch(&self) -> io::Result<()> {
+        let watched = event_loop::with(|core| match self.registered(core)? {
+            Some(_) => Ok(()),
+            None => self.register(core).map(drop),
+        });
+        watched.unwrap_or(Ok(()))
     }
 
     /// Tries `operation`, and waits for the descriptor as often as it would block.
@@ -280,6 +318,7 @@ fn park(core: &Core, key: Key, direction: Direction, ticket: &mut Option<Ticket>
 
 impl<T: AsFd> Drop for Source<T> {
     fn drop(&mut self) {
+        self.stop_counting();
         // The kernel forgets a descriptor by itself when it is closed, which comes next.
         if let Some(Registration { loop_id, key }) = self.registration.take() {
             event_loop::run_or_post(loop_id, move |core| {

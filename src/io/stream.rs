@@ -56,6 +56,10 @@ where
         self.try_operation(Direction::Read, |mut io| read(&mut io, buffer))
     }
 
+    pub(crate) fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.try_operation(Direction::Read, |mut io| read_vectored(&mut io, buffers))
+    }
+
     /// For traits: of those who poll, one is remembered.
     pub(crate) fn poll_read(&self, cx: &Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let operation = |mut io: &T| read(&mut io, buffer);
@@ -98,6 +102,10 @@ where
 
     pub(crate) fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
         self.try_operation(Direction::Write, |mut io| write(&mut io, buffer))
+    }
+
+    pub(crate) fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_operation(Direction::Write, |mut io| write_vectored(&mut io, buffers))
     }
 
     /// For traits: of those who poll, one is remembered.

@@ -53,6 +53,20 @@ impl<'a, T: AsFd> Accepting<'a, T> {
     }
 }
 
+/// Accepts the next connection if there is one. Errors of connections are skipped.
+pub(super) fn try_accept<T: AsFd, C>(
+    source: &Source<T>,
+    mut accept: impl FnMut(&T) -> io::Result<C>,
+) -> io::Result<C> {
+    loop {
+        let accept = |listener: &T| accept(listener).map(Done::Fully);
+        match source.try_operation(Direction::Read, accept) {
+            Err(error) if is_the_peers(&error) => {}
+            accepted => return accepted,
+        }
+    }
+}
+
 impl<T: AsFd> Drop for Accepting<'_, T> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
@@ -63,7 +77,7 @@ impl<T: AsFd> Drop for Accepting<'_, T> {
 
 /// Whether an error of `accept(2)` is about the connection that would have been accepted. The list
 /// is that of its manual page.
-fn is_the_peers(error: &io::Error) -> bool {
+pub(crate) fn is_the_peers(error: &io::Error) -> bool {
     const ERRORS: &[i32] = &[
         libc::ECONNABORTED,
         libc::ECONNRESET,
@@ -81,21 +95,21 @@ fn is_the_peers(error: &io::Error) -> bool {
 }
 
 /// Whether an error of `accept(2)` will pass when others have closed something.
-fn is_exhaustion(error: &io::Error) -> bool {
+pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
     const ERRORS: &[i32] = &[libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
     error.raw_os_error().is_some_and(|code| ERRORS.contains(&code))
 }
 
 /// The wait before the next try when there are no descriptors.
 #[derive(Debug, Default)]
-struct Pause {
-    sleep: Option<Sleep>,
+pub(crate) struct Pause {
+    pub(crate) sleep: Option<Sleep>,
     /// The last pause.
     length: Duration,
 }
 
 impl Pause {
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         const SHORTEST: Duration = Duration::from_millis(10);
         const LONGEST: Duration = Duration::from_secs(1);
         self.length = (self.length * 2).clamp(SHORTEST, LONGEST);

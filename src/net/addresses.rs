@@ -10,8 +10,8 @@ use crate::blocking;
 
 /// An address or something that stands for one or several, for `bind` and `connect`.
 ///
-/// As [`std::net::ToSocketAddrs`], except that looking up a name happens on the thread pool of
-/// [`spawn_blocking`](crate::spawn_blocking) and the loop goes on meanwhile. Numeric addresses are
+/// As [`std::net::ToSocketAddrs`], except that looking up a name happens on a thread, of at most 64 that
+/// do nothing else, and the loop goes on meanwhile. Numeric addresses are
 /// not looked up. It is implemented for the types that std's is, and not meant to be implemented
 /// for others.
 ///
@@ -67,17 +67,26 @@ pub(super) async fn resolve(target: impl ToSocketAddrs) -> io::Result<Vec<Socket
 }
 
 /// Gives the first of the addresses.
-pub(super) async fn resolve_first(target: impl ToSocketAddrs) -> io::Result<SocketAddr> {
-    let addresses = match target.addresses()? {
-        sealed::Addresses::One(address) => return Ok(address),
-        sealed::Addresses::Known(addresses) => addresses,
-        sealed::Addresses::Name(host, port) => look_up(host, port).await?,
-    };
-    addresses.first().copied().ok_or_else(no_address)
+pub(crate) async fn resolve_first(target: impl ToSocketAddrs) -> io::Result<SocketAddr> {
+    match known_first(&target)? {
+        Some(address) => Ok(address),
+        None => resolve(target).await?.first().copied().ok_or_else(no_address),
+    }
+}
+
+/// Gives the first of the addresses unless it has to be looked up.
+pub(crate) fn known_first(target: &impl ToSocketAddrs) -> io::Result<Option<SocketAddr>> {
+    match target.addresses()? {
+        sealed::Addresses::One(address) => Ok(Some(address)),
+        sealed::Addresses::Known(addresses) => {
+            addresses.first().copied().map(Some).ok_or_else(no_address)
+        }
+        sealed::Addresses::Name(..) => Ok(None),
+    }
 }
 
 async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let found = blocking::run(move || {
+    let found = blocking::look_up(move || {
         std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port)).map(Iterator::collect)
     });
     found.await
@@ -209,5 +218,63 @@ mod sealed {
         fn addresses(&self) -> io::Result<Addresses> {
             (**self).addresses()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering::SeqCst},
+        },
+        task::{Context, Poll, Wake, Waker},
+    };
+
+    use super::*;
+    use crate::{event_loop, task};
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_lookup_waits_for_a_thread_while_tasks_go_on_and_one_that_is_dropped_is_forgotten() {
+        event_loop::run(async {
+            let busy = blocking::tests::BusyNames::new();
+            let lookup = task::spawn(resolve("localhost:0"));
+            let wakes = Arc::<Wakes>::default();
+            let waker = Waker::from(Arc::clone(&wakes));
+            let mut dropped = Box::pin(resolve("localhost:0"));
+            assert!(dropped.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            for _ in 0..1000 {
+                task::yield_now().await;
+            }
+            assert!(!lookup.is_finished());
+            assert_eq!(Arc::strong_count(&wakes), 3);
+
+            drop(dropped);
+
+            assert_eq!(Arc::strong_count(&wakes), 2);
+            drop(busy);
+            let found = lookup.await.unwrap().unwrap();
+            assert!(found.iter().all(|address| address.ip().is_loopback()), "{found:?}");
+            // What was submitted later is done later.
+            resolve("localhost:0").await.unwrap();
+            assert_eq!(wakes.0.load(SeqCst), 0);
+        });
+    }
+
+    #[test]
+    fn numbers_are_not_looked_up() {
+        let resolved = pin!(resolve("127.0.0.1:80"));
+        let polled = resolved.poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Ready(Ok(addresses)) if addresses.len() == 1));
     }
 }

@@ -1,12 +1,12 @@
 //! TCP, UDP and Unix sockets, pipes, and any other descriptor.
 
 mod accept;
-mod addresses;
+pub(crate) mod addresses;
 mod async_fd;
 mod halves;
 mod happy_eyeballs;
 pub mod pipe;
-mod stream_methods;
+pub(crate) mod stream_methods;
 mod tcp_halves;
 mod tcp_listener;
 mod tcp_socket;
@@ -15,6 +15,8 @@ pub(crate) mod udp_options;
 mod udp_socket;
 pub mod unix;
 
+#[cfg(all(feature = "launcher", target_os = "linux"))]
+pub(crate) use self::accept::{Pause, is_exhaustion, is_the_peers};
 pub use self::{
     addresses::{ToSocketAddrs, lookup_host},
     async_fd::AsyncFd,

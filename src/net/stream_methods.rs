@@ -71,6 +71,18 @@ macro_rules! read_methods {
             pub fn try_read(&$self, buffer: &mut [u8]) -> std::io::Result<usize> {
                 $source.try_read(buffer)
             }
+
+            /// Reads into several buffers what has arrived, on any thread.
+            ///
+            /// # Errors
+            ///
+            /// As [`try_read`](Self::try_read).
+            pub fn try_read_vectored(
+                &$self,
+                buffers: &mut [std::io::IoSliceMut<'_>],
+            ) -> std::io::Result<usize> {
+                $source.try_read_vectored(buffers)
+            }
         }
     };
 }
@@ -142,6 +154,18 @@ macro_rules! write_methods {
             /// `WouldBlock` when there is none; otherwise the system's error.
             pub fn try_write(&$self, buffer: &[u8]) -> std::io::Result<usize> {
                 $source.try_write(buffer)
+            }
+
+            /// Writes several buffers as far as there is room for them, on any thread.
+            ///
+            /// # Errors
+            ///
+            /// As [`try_write`](Self::try_write).
+            pub fn try_write_vectored(
+                &$self,
+                buffers: &[std::io::IoSlice<'_>],
+            ) -> std::io::Result<usize> {
+                $source.try_write_vectored(buffers)
             }
         }
     };
@@ -315,6 +339,5 @@ macro_rules! try_from_fd {
     };
 }
 
-pub(super) use {
-    as_fd, async_read, async_write, read_methods, stream_socket, try_from_fd, write_methods,
-};
+pub(crate) use {as_fd, async_read, read_methods};
+pub(super) use {async_write, stream_socket, try_from_fd, write_methods};

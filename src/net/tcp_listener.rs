@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{
     TcpStream,
-    accept::Accepting,
+    accept::{Accepting, try_accept},
     addresses::{ToSocketAddrs, no_address, resolve},
     stream_methods::{as_fd, try_from_fd},
 };
@@ -105,6 +105,17 @@ impl TcpListener {
     /// Dropping the future loses no connection.
     pub fn accept(&self) -> Accept<'_> {
         Accept(Accepting::new(&self.source))
+    }
+
+    /// Gives the next connection if there is one, with the address of the peer; on any thread.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is none. Errors of a connection are skipped as by
+    /// [`accept`](Self::accept); the lack of descriptors is an error.
+    pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = try_accept(&self.source, mio::net::TcpListener::accept)?;
+        Ok((TcpStream::from_mio(stream), peer))
     }
 
     /// Gives the connections as a stream, which never ends. Errors as for

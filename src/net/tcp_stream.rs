@@ -120,6 +120,17 @@ impl TcpStream {
         Self { source: Source::new(stream.into()) }
     }
 
+    /// As `from_mio`, and counted among the open ones until it is closed or given away.
+    #[cfg(all(feature = "launcher", target_os = "linux"))]
+    pub(crate) fn from_counted(
+        stream: std::net::TcpStream,
+        open: &'static std::sync::atomic::AtomicU32,
+    ) -> Self {
+        let mut source = Source::new(stream);
+        source.count_in(open);
+        Self { source }
+    }
+
     /// Gives the connection to the standard library. It stays in non-blocking mode.
     ///
     /// # Errors
@@ -144,6 +155,15 @@ impl TcpStream {
             return self.source.nothing().await;
         }
         self.source.operate(Direction::Read, |stream| stream.peek(buffer).map(Done::Fully)).await
+    }
+
+    /// Reads what has arrived and leaves it for the next read, on any thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read`](Self::try_read).
+    pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source.try_operation(Direction::Read, |stream| stream.peek(buffer).map(Done::Fully))
     }
 
     /// Returns this end's address.

@@ -265,6 +265,25 @@ impl UdpSocket {
         self.source.try_operation(Direction::Read, |s| s.recv_from(buffer).map(Done::Fully))
     }
 
+    /// Receives a datagram and leaves it for the next one, on any thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv`](Self::try_recv).
+    pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source.try_operation(Direction::Read, |s| s.peek(buffer).map(Done::Fully))
+    }
+
+    /// Receives a datagram and the address of its sender, and leaves it for the next one; on any
+    /// thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv`](Self::try_recv).
+    pub fn try_peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.source.try_operation(Direction::Read, |s| s.peek_from(buffer).map(Done::Fully))
+    }
+
     /// `SO_RCVBUF`: asks for a receive buffer of so many bytes; the kernel rounds and limits it, and
     /// drops datagrams that do not fit into it.
     ///

@@ -6,8 +6,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{join_handle::drop_aborting, wake_set::WakeSet};
-use crate::event_loop;
+use super::join_handle::drop_aborting;
+use crate::{event_loop, wake_set::WakeSet};
 
 /// With so many futures or fewer, all of those that are pending are polled at each wake; with more,
 /// only those that were woken, at the price of a waker for each.

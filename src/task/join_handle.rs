@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     ptr,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use super::AbortHandle;
@@ -204,6 +204,26 @@ impl<T> JoinHandle<T> {
     #[must_use]
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle::new(self.key.untyped())
+    }
+
+    /// Whether this thread is running the task's loop.
+    pub(super) fn is_here(&self) -> bool {
+        event_loop::with_loop(self.key.loop_id(), |_| ()).is_some()
+    }
+
+    /// Polls with a full budget, for who watches over the budget of many polls.
+    pub(super) fn poll_freshly(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        event_loop::with_fresh_budget(|| Pin::new(&mut *self).poll(cx))
+    }
+
+    /// Leaves a waker for the end of the task; `false` if it has ended, or is not on a loop that this
+    /// thread is running.
+    pub(super) fn listen(&mut self, waker: &Waker) -> bool {
+        let key = self.key.untyped();
+        let is_alive = |core: &event_loop::Core| !core.executor.is_finished(key);
+        // A poll of one that is alive takes no output.
+        event_loop::with_loop(key.loop_id(), is_alive) == Some(true)
+            && self.poll_freshly(&mut Context::from_waker(waker)).is_pending()
     }
 }
 

@@ -8,7 +8,8 @@ use crate::event_loop;
 /// `local`, for async tasks and green threads alike.
 ///
 /// Make one by [`task_local!`](crate::task_local). A task's value is dropped when the task is.
-/// Tasks that a task spawns begin without one.
+/// Tasks that a task spawns begin without one; see [`ContextVar`](super::ContextVar) for values that are
+/// inherited.
 ///
 /// # Examples
 ///
@@ -32,7 +33,6 @@ use crate::event_loop;
 /// ```
 #[doc(alias = "threading.local")]
 #[doc(alias = "gevent.local")]
-#[doc(alias = "ContextVar")]
 pub struct Local<T: 'static> {
     init: fn() -> T,
     /// Its address is the value's name, so it must have one of its own.

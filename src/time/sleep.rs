@@ -124,7 +124,7 @@ impl Sleep {
     }
 
     /// As `reset`; `None` is never.
-    pub(super) fn set(&mut self, deadline: Option<Instant>) {
+    pub(crate) fn set(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
         let Some((id, key)) = self.timer else { return };
         let moved = event_loop::with_loop(id, |core| {
@@ -136,7 +136,8 @@ impl Sleep {
         }
     }
 
-    fn disarm(&mut self) {
+    /// Takes the timer away; the next poll arms another.
+    pub(crate) fn disarm(&mut self) {
         if let Some((id, key)) = self.timer.take() {
             event_loop::run_or_post(id, move |core| {
                 let waker = core.timers.borrow_mut().cancel(key);

@@ -102,7 +102,6 @@ impl<F: Future> Future for Timeout<F> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed(());
 
-#[cfg(feature = "green")]
 impl Elapsed {
     pub(crate) fn new() -> Self {
         Self(())

@@ -1,25 +1,31 @@
 //! What the tests of green threads share: a log, counters of drops, a gate, and a run that does not
 //! wait for ever.
-#![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test file is a crate of its own and uses a part"
+)]
+
+#[path = "../support/own_process.rs"]
+pub(crate) mod own_process;
+#[path = "../support/mod.rs"]
+pub(crate) mod support;
 
 use std::{
     any::Any,
     cell::{Cell, RefCell},
-    future::pending,
+    future::{pending, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    process::{Command, Output},
+    process::Output,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-        mpsc,
-    },
+    sync::mpsc,
     task::{Poll, Waker},
     thread,
     time::Duration,
 };
 
 use greenloop::green::{self, Wait};
+pub(crate) use support::{Drops, OnDrop, Wakes};
 
 /// When a test counts as hanging. Nothing is expected to be faster than this by any factor.
 const ENDLESS: Duration = Duration::from_secs(120);
@@ -81,52 +87,8 @@ impl<const N: usize> PartialEq<[&str; N]> for Log {
     }
 }
 
-/// Counts how many of its guards were dropped, on whatever thread.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Drops(Arc<AtomicUsize>);
-
-/// Counts itself when it is dropped.
-#[derive(Debug)]
-pub(crate) struct DropGuard(Arc<AtomicUsize>);
-
-impl Drops {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
-    pub(crate) fn guard(&self) -> DropGuard {
-        DropGuard(Arc::clone(&self.0))
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.0.load(SeqCst)
-    }
-}
-
-impl Drop for DropGuard {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, SeqCst);
-    }
-}
-
-/// Calls a closure when it is dropped.
-pub(crate) struct OnDrop<F: FnOnce()>(Option<F>);
-
-impl<F: FnOnce()> OnDrop<F> {
-    pub(crate) fn new(f: F) -> Self {
-        Self(Some(f))
-    }
-}
-
-impl<F: FnOnce()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        if let Some(f) = self.0.take() {
-            f();
-        }
-    }
-}
-
-/// A gate that green threads and tasks wait at until somebody opens it.
+/// A gate that green threads and tasks wait at until somebody opens it; a hundred thousand, if need
+/// be, so that it does not look who waits already.
 #[derive(Clone, Default)]
 pub(crate) struct Gate(Rc<GateState>);
 
@@ -147,7 +109,7 @@ impl Gate {
     }
 
     pub(crate) async fn passed(&self) {
-        std::future::poll_fn(|cx| {
+        poll_fn(|cx| {
             if self.0.open.get() {
                 return Poll::Ready(());
             }
@@ -181,14 +143,11 @@ pub(crate) fn panic_of<T>(f: impl FnOnce() -> T) -> String {
 /// Runs the body of the named test in a process of its own, for what would take the others down with
 /// it, and gives what that process said; `None` in that process.
 pub(crate) fn in_own_process(test: &str, body: impl FnOnce()) -> Option<Output> {
-    const VARIABLE: &str = "GREENLOOP_TEST_PROCESS";
-    if std::env::var_os(VARIABLE).is_some() {
+    if own_process::is_own() {
         body();
         return None;
     }
-    let mut command = Command::new(std::env::current_exe().expect("a test has a program"));
-    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(VARIABLE, "1");
-    Some(command.output().expect("the program runs again"))
+    Some(own_process::command(test).output().expect("the program runs again"))
 }
 
 /// What a process said on standard error.

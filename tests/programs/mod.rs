@@ -2,6 +2,8 @@
 //! whatever happens.
 #![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this")]
 
+pub(crate) mod echo;
+
 use std::{
     io::{self, BufRead, BufReader},
     net::{SocketAddr, TcpStream},
@@ -10,6 +12,9 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+/// For an example that listens.
+pub(crate) const ANY_PORT: &str = "127.0.0.1:0";
 
 /// After this a program or a peer counts as stuck.
 const STUCK: Duration = Duration::from_secs(60);

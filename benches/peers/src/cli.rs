@@ -1,10 +1,11 @@
 //! The command line.
 //!
 //! It turns words into a [`Command`] and knows nothing about what the commands do. The last
-//! three commands are what the driver starts as children; they are not in the help.
+//! four commands are what the driver starts as children; they are not in the help.
 
 use crate::load::LoadPart;
 use crate::micro::MeasurePart;
+use crate::sync::SyncPart;
 use crate::{echo::ServePart, load::Traffic};
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -20,6 +21,7 @@ COMMANDS
   all           echo and micro (the default)
   echo          server CPU time per message, for every server and scenario
   micro         CPU time per spawn, yield, wake and sleep; bytes per parked task
+  sync          CPU time per message, lock and notification; bytes per waiting task
   syscalls      system calls per echoed message (needs strace)
   instructions  user-space instructions per echoed message (needs valgrind)
 
@@ -32,7 +34,8 @@ OPTIONS
   --lead-in MS        how long it works before, each time (echo)
   --idle              also echo beside 10,000 idle connections
   --buffer BYTES      the read buffer of each connection, the same for every server
-  --json FILE         write every single measurement to FILE";
+  --json FILE         write every single measurement to FILE
+  --report FILE       write a report to FILE that greenloop's example coroutine_vs_thread draws";
 
 /// One run of this binary.
 pub enum Command {
@@ -46,6 +49,8 @@ pub enum Command {
     Load(LoadPart),
     /// Child: take one measurement inside this process.
     Measure(MeasurePart),
+    /// Child: take one measurement of channels and locks inside this process.
+    MeasureSync(SyncPart),
 }
 
 /// What a user asked to compare.
@@ -67,6 +72,8 @@ pub struct Plan {
     pub buffer: usize,
     /// Where to write the raw figures.
     pub json: Option<String>,
+    /// Where to write the report.
+    pub report: Option<String>,
 }
 
 impl Plan {
@@ -83,6 +90,8 @@ pub enum Part {
     Echo,
     /// Operations inside one process.
     Micro,
+    /// Channels and locks.
+    Sync,
     /// System calls per echoed message.
     Syscalls,
     /// Instructions per echoed message.
@@ -99,6 +108,7 @@ pub fn parse(words: impl Iterator<Item = String>) -> Result<Command, String> {
         None | Some("all") => compare(&mut words, &[Part::Echo, Part::Micro])?,
         Some("echo") => compare(&mut words, &[Part::Echo])?,
         Some("micro") => compare(&mut words, &[Part::Micro])?,
+        Some("sync") => compare(&mut words, &[Part::Sync])?,
         Some("syscalls") => compare(&mut words, &[Part::Syscalls])?,
         Some("instructions") => compare(&mut words, &[Part::Instructions])?,
         Some("serve") => Command::Serve(ServePart {
@@ -110,6 +120,11 @@ pub fn parse(words: impl Iterator<Item = String>) -> Result<Command, String> {
         Some("measure") => Command::Measure(MeasurePart {
             runtime: words.next_plain().ok_or("measure: which runtime?")?,
             bench: words.next_plain().ok_or("measure: which bench?")?,
+            cpu: words.required("cpu")?,
+        }),
+        Some("measure-sync") => Command::MeasureSync(SyncPart {
+            kit: words.next_plain().ok_or("measure-sync: which kit?")?,
+            bench: words.next_plain().ok_or("measure-sync: which bench?")?,
             cpu: words.required("cpu")?,
         }),
         Some("help") => Command::Help,
@@ -131,6 +146,7 @@ fn compare(words: &mut Words, parts: &[Part]) -> Result<Command, String> {
         idle: words.flag("idle"),
         buffer: words.optional("buffer")?.unwrap_or(4096).max(1),
         json: words.value("json"),
+        report: words.value("report"),
     }))
 }
 

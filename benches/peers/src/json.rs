@@ -47,7 +47,8 @@ impl Records {
     }
 }
 
-fn quote(text: &str) -> String {
+/// Writes text as JSON does.
+pub fn quote(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
         match character {

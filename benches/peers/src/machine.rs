@@ -1,5 +1,6 @@
 //! What the figures were taken on, and with which versions.
 
+use crate::echo::external;
 use crate::runtimes::Runtime;
 use std::fs;
 
@@ -25,8 +26,55 @@ pub fn print(runtimes: &[&Runtime]) {
     println!("compiler  {}, opt-level 3, thin LTO, one codegen unit", env!("PEERS_RUSTC"));
     println!("load      {} (1, 5, 15 minutes; others share the machine)", first_three(&load));
     for runtime in runtimes {
-        let version = runtime.krate.map_or("", |name| version(name).unwrap_or("?"));
+        let version = version_of(runtime);
         println!("runtime   {} {version} ({})", runtime.name, runtime.about);
+    }
+    println!();
+}
+
+/// The version of what is measured; nothing for what is part of the system.
+pub fn version_of(runtime: &Runtime) -> String {
+    match runtime.krate {
+        Some(name) => version(name).unwrap_or("?").to_owned(),
+        None => external::version(runtime.name).unwrap_or_default(),
+    }
+}
+
+/// Where and with what a report was made: pairs of a name and a value.
+pub fn facts(runtimes: &[&Runtime]) -> [Vec<(String, String)>; 2] {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = info.lines().filter(|line| line.starts_with("processor")).count();
+    let pair = |name: &str, value: String| (name.to_owned(), value);
+    let machine = vec![
+        pair("processor", model.map_or("unknown", |(_, model)| model).to_owned()),
+        pair("cores", format!("{cores} cores")),
+        pair("system", format!("Linux {}", read("/proc/sys/kernel/osrelease").trim())),
+        pair("load before", first_three(&read("/proc/loadavg"))),
+    ];
+    let compiler = pair("compiler", env!("PEERS_RUSTC").to_owned());
+    let version =
+        |it: &&Runtime| (it.name.to_owned(), format!("{} ({})", version_of(it), it.about));
+    (machine, [compiler].into_iter().chain(runtimes.iter().map(version)).collect()).into()
+}
+
+/// How many wanted to run at a time, in the last minute.
+pub fn load() -> Option<f64> {
+    let load = fs::read_to_string("/proc/loadavg").ok()?;
+    load.split_whitespace().next()?.parse().ok()
+}
+
+/// Prints the versions of what `parts` are made of: each has a name, crates, and a few words.
+pub fn print_versions<'a>(
+    what: &str,
+    parts: impl IntoIterator<Item = (&'a str, &'a [&'a str], &'a str)>,
+) {
+    for (name, krates, about) in parts {
+        let versions =
+            krates.iter().map(|krate| format!("{krate} {}", version(krate).unwrap_or("?")));
+        let versions = versions.collect::<Vec<_>>().join(", ");
+        println!("{what:<9} {name}: {versions} ({about})");
     }
     println!();
 }

@@ -13,8 +13,10 @@ mod load;
 mod machine;
 mod memory;
 mod micro;
+mod report;
 mod runtimes;
 mod stats;
+mod sync;
 mod table;
 
 use cli::Command;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Serve(part) => echo::serve(&part),
         Command::Load(part) => load::generate(&part),
         Command::Measure(part) => micro::measure(&part),
+        Command::MeasureSync(part) => sync::measure(&part),
     };
     if let Err(error) = result {
         eprintln!("{error}");

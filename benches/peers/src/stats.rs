@@ -9,6 +9,8 @@ pub struct Summary {
     pub median: f64,
     /// A quarter of the figures are larger.
     pub high: f64,
+    /// How many figures there are.
+    pub count: usize,
 }
 
 impl Summary {
@@ -25,7 +27,7 @@ impl Summary {
             let weight = position - below;
             figures[below as usize] * (1.0 - weight) + figures[above as usize] * weight
         };
-        Some(Summary { low: at(0.25), median: at(0.5), high: at(0.75) })
+        Some(Summary { low: at(0.25), median: at(0.5), high: at(0.75), count: figures.len() })
     }
 }
 

@@ -23,23 +23,27 @@ func cpuTime() int64 {
 }
 
 func yields(goroutines, times int) float64 {
-	total := 0
+	total, latest, greedy := 0, -1, 0
 	start := cpuTime()
 	var group sync.WaitGroup
 	group.Add(goroutines)
 	for i := 0; i < goroutines; i++ {
-		go func() {
+		go func(this int) {
 			for j := 0; j < times; j++ {
 				total++
+				if latest == this {
+					greedy++
+				}
+				latest = this
 				runtime.Gosched()
 			}
 			group.Done()
-		}()
+		}(i)
 	}
 	group.Wait()
 	cost := float64(cpuTime()-start) / float64(goroutines*times)
-	if total != goroutines*times {
-		panic("the goroutines did not run one at a time")
+	if total != goroutines*times || greedy > total/20+2 {
+		panic("the goroutines do not take turns")
 	}
 	return cost
 }

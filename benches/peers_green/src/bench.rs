@@ -1,6 +1,7 @@
 //! What is measured, whoever does it.
 
 use crate::cpu;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// One bench.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,4 +78,32 @@ pub fn per_parked(count: usize, park: impl FnOnce()) -> f64 {
     let before = cpu::resident();
     park();
     (cpu::resident() - before) / count as f64
+}
+
+/// Counts the yields of several green threads, and whether they take turns. Only one runs at a time; a
+/// load and a store cost what a `Cell` does.
+#[derive(Default)]
+pub struct Turns {
+    total: AtomicUsize,
+    /// Who ran last, and how often somebody ran twice in a row.
+    latest: AtomicUsize,
+    greedy: AtomicUsize,
+}
+
+impl Turns {
+    /// Counts a turn of one of them.
+    pub fn take(&self, who: usize) {
+        self.total.store(self.total.load(Relaxed) + 1, Relaxed);
+        if self.latest.load(Relaxed) == who {
+            self.greedy.store(self.greedy.load(Relaxed) + 1, Relaxed);
+        }
+        self.latest.store(who, Relaxed);
+    }
+
+    /// Panics unless there were so many turns, of one after the other. Go lets one run twice in a row
+    /// every thirtieth time, which is not what is measured here.
+    pub fn check(&self, turns: usize) {
+        assert_eq!(self.total.load(Relaxed), turns);
+        assert!(self.greedy.load(Relaxed) < turns / 20 + 2, "they do not take turns");
+    }
 }

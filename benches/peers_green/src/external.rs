@@ -18,19 +18,23 @@ impl External {
         Ok(External { folder })
     }
 
-    /// Builds the program in Go, and gives the command that runs it.
-    pub fn go(&self) -> Result<Vec<String>, String> {
+    /// Builds the program in Go, and gives its version and the command that runs it.
+    pub fn go(&self) -> Result<(String, Vec<String>), String> {
+        let version = output(Command::new("go").arg("version"))?;
+        let version = version.trim_start_matches("go version go").to_owned();
         let source = self.write("bench.go", include_str!("bench.go"))?;
         let program = self.folder.join("bench-go").to_string_lossy().into_owned();
         output(Command::new("go").args(["build", "-o", &program, &source]))?;
-        Ok(vec![program])
+        Ok((format!("{version} (GOMAXPROCS=1)"), vec![program]))
     }
 
-    /// Gives the command that runs the program in Python.
-    pub fn gevent(&self) -> Result<Vec<String>, String> {
+    /// Gives the version and the command that runs the program in Python.
+    pub fn gevent(&self) -> Result<(String, Vec<String>), String> {
+        const VERSIONS: &str = "import gevent, greenlet, platform; print(gevent.__version__, \
+            '(greenlet', greenlet.__version__, 'on Python', platform.python_version() + ')')";
         let python = env::var("PYTHON").unwrap_or("python3".to_owned());
-        output(Command::new(&python).args(["-c", "import gevent"]))?;
-        Ok(vec![python, self.write("bench.py", include_str!("bench.py"))?])
+        let version = output(Command::new(&python).args(["-c", VERSIONS]))?;
+        Ok((version, vec![python, self.write("bench.py", include_str!("bench.py"))?]))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<String, String> {
@@ -47,12 +51,12 @@ impl Drop for External {
     }
 }
 
-/// Runs a command to its end; what it complains about is the error.
-fn output(command: &mut Command) -> Result<(), String> {
+/// Runs a command to its end, and gives what it says; what it complains about is the error.
+fn output(command: &mut Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| format!("{name}: {error}"))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     Err(format!("{name}: {}", complaint.lines().last().unwrap_or_default()))

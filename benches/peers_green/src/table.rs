@@ -1,44 +1,34 @@
-//! The machine and the table.
+//! The table.
 
 use crate::bench::Bench;
-use std::fs;
 
-/// Prints where the figures are taken.
-pub fn print_machine(cpu: usize) {
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
-    let info = read("/proc/cpuinfo");
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let model = model.map_or("unknown processor", |(_, model)| model);
-    println!("machine   {model}; everything runs on processor {cpu}");
-    println!("kernel    Linux {}", read("/proc/sys/kernel/osrelease").trim());
-    println!("load      {} (others share the machine)", read("/proc/loadavg").trim());
-}
-
-/// Prints a row per bench and a column per peer. In brackets: how many times greenloop's figure,
-/// by the median of the ratios within the repetitions.
-pub fn print(peers: &[&str], figures: &[Vec<Vec<f64>>]) {
+/// Prints a row per bench and a column per peer, from a figure per bench, peer and repetition. In
+/// brackets: how many times greenloop's figure, by the median of the ratios within the repetitions.
+pub fn print(peers: &[&str], benches: &[Bench], figures: &[Vec<Vec<Option<f64>>>]) {
     print!("| {:<36}|", "bench");
     peers.iter().for_each(|name| print!(" {name:>17} |"));
     println!(" {:>6} |", "spread");
     print!("|{}|", "-".repeat(37));
     peers.iter().for_each(|_| print!("{}:|", "-".repeat(18)));
     println!("{}:|", "-".repeat(7));
-    for (row, bench) in figures.iter().zip(Bench::ALL) {
+    for (row, bench) in figures.iter().zip(benches) {
         print!("| {:<36}|", bench.names().1);
         let base = peers.iter().position(|name| *name == "greenloop").map(|place| &row[place]);
         let mut spread: f64 = 0.0;
         for cell in row {
-            let Some(median) = quantile(cell, 0.5) else {
+            let own: Vec<f64> = cell.iter().copied().flatten().collect();
+            let Some(median) = quantile(&own, 0.5) else {
                 print!(" {:>17} |", "–");
                 continue;
             };
-            let ratios = base.map(|base| cell.iter().zip(base).map(|(one, base)| one / base));
-            let ratio = ratios.and_then(|ratios| quantile(&ratios.collect::<Vec<_>>(), 0.5));
-            let ratio = ratio.map_or(String::new(), |ratio| format!("({ratio:.2})"));
+            let pairs = base.into_iter().flat_map(|base| cell.iter().zip(base));
+            let ratios: Vec<f64> =
+                pairs.filter_map(|(one, base)| Some((*one)? / (*base)?)).collect();
+            let ratio =
+                quantile(&ratios, 0.5).map_or(String::new(), |ratio| format!("({ratio:.2})"));
             print!(" {:>8} {ratio:>8} |", figure(median));
-            let (low, high) = (quantile(cell, 0.25), quantile(cell, 0.75));
             let off = |edge: Option<f64>| edge.map_or(0.0, |edge| (edge / median - 1.0).abs());
-            spread = spread.max(off(low)).max(off(high));
+            spread = spread.max(off(quantile(&own, 0.25))).max(off(quantile(&own, 0.75)));
         }
         println!(" {:>4.0} % |", spread * 100.0);
     }

@@ -4,46 +4,120 @@
 
 use std::{
     io,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
     time::Duration,
 };
+
+use super::wait_io::{Patience, do_io};
 
 /// What the clones of a socket share.
 pub(super) struct Limited<S> {
     pub(super) socket: S,
+    /// Nobody has set a limit yet, so that there is no need to look.
+    unlimited: AtomicBool,
     limits: Mutex<Limits>,
 }
 
 #[derive(Clone, Copy, Default)]
-pub(super) struct Limits {
-    pub(super) read: Option<Duration>,
-    pub(super) write: Option<Duration>,
+struct Limits {
+    read: Option<Duration>,
+    write: Option<Duration>,
+    nonblocking: bool,
 }
 
 impl<S> Limited<S> {
     pub(super) fn new(socket: S) -> Self {
-        Self { socket, limits: Mutex::default() }
+        Self { socket, unlimited: AtomicBool::new(true), limits: Mutex::default() }
     }
 
-    pub(super) fn limits(&self) -> Limits {
+    /// Does what reads, receives or accepts: at once with `now`, or waiting with `later`.
+    #[track_caller]
+    pub(super) fn read<'a, A, T, F>(
+        &'a self,
+        argument: A,
+        now: impl FnOnce(&'a S, A) -> io::Result<T>,
+        later: impl FnOnce(&'a S, A) -> F,
+    ) -> io::Result<T>
+    where
+        F: Future<Output = io::Result<T>>,
+    {
+        let Limits { read, nonblocking, .. } = self.limits();
+        let (patience, socket) = (Patience::new(read, nonblocking), &self.socket);
+        do_io(
+            patience,
+            argument,
+            |argument| now(socket, argument),
+            |argument| later(socket, argument),
+        )
+    }
+
+    /// Does what writes or sends: at once with `now`, or waiting with `later`.
+    #[track_caller]
+    pub(super) fn write<'a, A, T, F>(
+        &'a self,
+        argument: A,
+        now: impl FnOnce(&'a S, A) -> io::Result<T>,
+        later: impl FnOnce(&'a S, A) -> F,
+    ) -> io::Result<T>
+    where
+        F: Future<Output = io::Result<T>>,
+    {
+        let Limits { write, nonblocking, .. } = self.limits();
+        let (patience, socket) = (Patience::new(write, nonblocking), &self.socket);
+        do_io(
+            patience,
+            argument,
+            |argument| now(socket, argument),
+            |argument| later(socket, argument),
+        )
+    }
+
+    pub(super) fn set_nonblocking(&self, nonblocking: bool) {
+        self.set(|limits| limits.nonblocking = nonblocking);
+    }
+
+    pub(super) fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        limit.map_or(Ok(()), refuse_zero)?;
+        self.set(|limits| limits.read = limit);
+        Ok(())
+    }
+
+    pub(super) fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        limit.map_or(Ok(()), refuse_zero)?;
+        self.set(|limits| limits.write = limit);
+        Ok(())
+    }
+
+    pub(super) fn read_timeout(&self) -> Option<Duration> {
+        self.limits().read
+    }
+
+    pub(super) fn write_timeout(&self) -> Option<Duration> {
+        self.limits().write
+    }
+
+    #[inline]
+    fn limits(&self) -> Limits {
+        if self.unlimited.load(Acquire) {
+            return Limits::default();
+        }
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_read(&self, limit: Option<Duration>) -> io::Result<()> {
-        refuse_zero(limit)?;
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner).read = limit;
-        Ok(())
-    }
-
-    pub(super) fn set_write(&self, limit: Option<Duration>) -> io::Result<()> {
-        refuse_zero(limit)?;
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner).write = limit;
-        Ok(())
+    fn set(&self, set: impl FnOnce(&mut Limits)) {
+        set(&mut self.limits.lock().unwrap_or_else(PoisonError::into_inner));
+        self.unlimited.store(false, Release);
     }
 }
 
-fn refuse_zero(limit: Option<Duration>) -> io::Result<()> {
-    if limit == Some(Duration::ZERO) {
+pub(super) fn refuse_zero(limit: Duration) -> io::Result<()> {
+    if limit.is_zero() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "a time-out of zero would never let anything happen: use None for no limit",
@@ -52,34 +126,10 @@ fn refuse_zero(limit: Option<Duration>) -> io::Result<()> {
     Ok(())
 }
 
-/// What all sockets have that can be cloned: a type with a field `shared: Arc<Limited<Async>>`.
-macro_rules! limited_socket {
-    ($Socket:ident, $Async:ty) => {
+/// The time-outs of a type with a field `shared: Arc<Limited<_>>`.
+macro_rules! limits {
+    ($Socket:ident) => {
         impl $Socket {
-            /// Wraps a socket of async code.
-            #[must_use]
-            pub fn from_async(socket: $Async) -> Self {
-                Self {
-                    shared: std::sync::Arc::new($crate::green::net::limits::Limited::new(socket)),
-                }
-            }
-
-            /// Returns the socket for async code.
-            #[must_use]
-            pub fn as_async(&self) -> &$Async {
-                &self.shared.socket
-            }
-
-            /// Gives another handle to the same socket, with the same time-outs. It cannot fail, and
-            /// is as std has it.
-            ///
-            /// # Errors
-            ///
-            /// None.
-            pub fn try_clone(&self) -> std::io::Result<Self> {
-                Ok(self.clone())
-            }
-
             /// Limits how long a read waits; `None` does not.
             ///
             /// # Errors
@@ -89,7 +139,7 @@ macro_rules! limited_socket {
                 &self,
                 limit: Option<std::time::Duration>,
             ) -> std::io::Result<()> {
-                self.shared.set_read(limit)
+                self.shared.set_read_timeout(limit)
             }
 
             /// Limits how long a write waits; `None` does not.
@@ -101,7 +151,7 @@ macro_rules! limited_socket {
                 &self,
                 limit: Option<std::time::Duration>,
             ) -> std::io::Result<()> {
-                self.shared.set_write(limit)
+                self.shared.set_write_timeout(limit)
             }
 
             /// Returns how long a read waits.
@@ -110,7 +160,7 @@ macro_rules! limited_socket {
             ///
             /// None.
             pub fn read_timeout(&self) -> std::io::Result<Option<std::time::Duration>> {
-                Ok(self.shared.limits().read)
+                Ok(self.shared.read_timeout())
             }
 
             /// Returns how long a write waits.
@@ -119,73 +169,10 @@ macro_rules! limited_socket {
             ///
             /// None.
             pub fn write_timeout(&self) -> std::io::Result<Option<std::time::Duration>> {
-                Ok(self.shared.limits().write)
-            }
-        }
-
-        impl std::os::fd::AsFd for $Socket {
-            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-                self.shared.socket.as_fd()
-            }
-        }
-
-        impl std::os::fd::AsRawFd for $Socket {
-            fn as_raw_fd(&self) -> std::os::fd::RawFd {
-                self.shared.socket.as_raw_fd()
-            }
-        }
-
-        impl std::fmt::Debug for $Socket {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.shared.socket.fmt(f)
+                Ok(self.shared.write_timeout())
             }
         }
     };
 }
 
-/// `Read` and `Write` of a stream that is a `limited_socket`, and of a reference to it.
-macro_rules! read_and_write {
-    ($Stream:ident) => {
-        $crate::green::net::limits::read_and_write!(impl &$Stream);
-        $crate::green::net::limits::read_and_write!(impl $Stream);
-    };
-    (impl $Stream:ty) => {
-        impl std::io::Read for $Stream {
-            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                let limit = self.shared.limits().read;
-                $crate::green::net::wait_io::wait_io(limit, self.shared.socket.read(buffer))
-            }
-
-            fn read_vectored(
-                &mut self,
-                buffers: &mut [std::io::IoSliceMut<'_>],
-            ) -> std::io::Result<usize> {
-                let limit = self.shared.limits().read;
-                let read = self.shared.socket.read_vectored(buffers);
-                $crate::green::net::wait_io::wait_io(limit, read)
-            }
-        }
-
-        impl std::io::Write for $Stream {
-            fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-                let limit = self.shared.limits().write;
-                $crate::green::net::wait_io::wait_io(limit, self.shared.socket.write(buffer))
-            }
-
-            fn write_vectored(
-                &mut self,
-                buffers: &[std::io::IoSlice<'_>],
-            ) -> std::io::Result<usize> {
-                let limit = self.shared.limits().write;
-                let write = self.shared.socket.write_vectored(buffers);
-                $crate::green::net::wait_io::wait_io(limit, write)
-            }
-
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
-    };
-}
-
-pub(super) use {limited_socket, read_and_write};
+pub(super) use limits;

@@ -100,11 +100,11 @@ impl PipeWriter {
 
 impl Read for &PipeReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        wait_io(None, self.0.read(buffer))
+        wait_io(self.0.read(buffer))
     }
 
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        wait_io(None, self.0.read_vectored(buffers))
+        wait_io(self.0.read_vectored(buffers))
     }
 }
 
@@ -120,11 +120,11 @@ impl Read for PipeReader {
 
 impl Write for &PipeWriter {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        wait_io(None, self.0.write(buffer))
+        wait_io(self.0.write(buffer))
     }
 
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        wait_io(None, self.0.write_vectored(buffers))
+        wait_io(self.0.write_vectored(buffers))
     }
 
     fn flush(&mut self) -> io::Result<()> {

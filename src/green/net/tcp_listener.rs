@@ -1,12 +1,11 @@
 //! A listener with the API of `std::net::TcpListener`.
 
-use std::{
-    io,
-    net::SocketAddr,
-    os::fd::{AsFd, BorrowedFd},
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
-use super::{TcpStream, ToSocketAddrs, wait_io::wait_io};
+use super::{
+    TcpStream, ToSocketAddrs, accepting::accepting, handle::handle, limits::Limited,
+    wait_io::wait_io,
+};
 use crate::net;
 
 /// A socket that accepts TCP connections; as [`std::net::TcpListener`], for green threads.
@@ -32,8 +31,10 @@ use crate::net;
 /// })
 /// # .unwrap();
 /// ```
-#[derive(Debug)]
-pub struct TcpListener(net::TcpListener);
+#[derive(Clone)]
+pub struct TcpListener {
+    shared: Arc<Limited<net::TcpListener>>,
+}
 
 impl TcpListener {
     /// Opens a socket; see [`net::TcpListener::bind`].
@@ -47,67 +48,27 @@ impl TcpListener {
     /// Outside of a green thread.
     #[track_caller]
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        wait_io(None, net::TcpListener::bind(address)).map(Self)
+        wait_io(net::TcpListener::bind(address)).map(Self::from_async)
     }
 
-    /// Waits for a connection; see [`net::TcpListener::accept`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`net::TcpListener::accept`].
-    ///
-    /// # Panics
-    ///
-    /// Outside of a green thread.
-    #[track_caller]
-    pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = wait_io(None, self.0.accept())?;
-        Ok((TcpStream::from_async(stream), peer))
-    }
-
-    /// Gives the connections, one after the other, for ever.
-    #[must_use]
-    pub fn incoming(&self) -> Incoming<'_> {
-        Incoming(self)
-    }
-
-    /// Returns the address that the socket is bound to.
+    /// Sets the hop limit of the packets that the connections send.
     ///
     /// # Errors
     ///
     /// The system's error.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.shared.socket.set_ttl(ttl)
     }
 
-    /// Wraps a listener of async code.
-    #[must_use]
-    pub fn from_async(listener: net::TcpListener) -> Self {
-        Self(listener)
-    }
-
-    /// Returns the listener for async code.
-    #[must_use]
-    pub fn as_async(&self) -> &net::TcpListener {
-        &self.0
+    /// Returns the hop limit.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.shared.socket.ttl()
     }
 }
 
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// The iterator of [`TcpListener::incoming`].
-#[derive(Debug)]
-pub struct Incoming<'a>(&'a TcpListener);
-
-impl Iterator for Incoming<'_> {
-    type Item = io::Result<TcpStream>;
-
-    #[track_caller]
-    fn next(&mut self) -> Option<Self::Item> {
-        Some(self.0.accept().map(|(stream, _)| stream))
-    }
-}
+accepting!(TcpListener, net::TcpListener, TcpStream, SocketAddr, Incoming);
+handle!(TcpListener, net::TcpListener, std::net::TcpListener);

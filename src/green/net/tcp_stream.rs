@@ -9,7 +9,9 @@ use std::{
 
 use super::{
     ToSocketAddrs,
-    limits::{Limited, limited_socket, read_and_write},
+    handle::handle,
+    limits::{Limited, limits, refuse_zero},
+    read_and_write::read_and_write,
     wait_io::wait_io,
 };
 use crate::{net, time};
@@ -22,6 +24,26 @@ use crate::{net, time};
 /// # Panics
 ///
 /// Whatever has to wait panics outside of a green thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// use greenloop::green::{self, net::{TcpListener, TcpStream}};
+///
+/// green::run(|| {
+///     let listener = TcpListener::bind("127.0.0.1:0")?;
+///     let mut client = TcpStream::connect(listener.local_addr()?)?;
+///     let (mut server, _) = listener.accept()?;
+///     client.write_all(b"hello")?;
+///     let mut buffer = [0; 5];
+///     server.read_exact(&mut buffer)?;
+///     assert_eq!(&buffer, b"hello");
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
 #[derive(Clone)]
 pub struct TcpStream {
     shared: Arc<Limited<net::TcpStream>>,
@@ -39,22 +61,24 @@ impl TcpStream {
     /// Outside of a green thread.
     #[track_caller]
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
-        wait_io(None, net::TcpStream::connect(address)).map(Self::from_async)
+        wait_io(net::TcpStream::connect(address)).map(Self::from_async)
     }
 
     /// Connects to an address, and waits at most for `limit`.
     ///
     /// # Errors
     ///
-    /// Of the kind `TimedOut` when the time is over; those of [`net::TcpStream::connect`].
+    /// Of the kind `TimedOut` when the time is over, and of the kind `InvalidInput` for a limit of
+    /// zero, as std has it; those of [`net::TcpStream::connect`].
     ///
     /// # Panics
     ///
     /// Outside of a green thread.
     #[track_caller]
     pub fn connect_timeout(address: &SocketAddr, limit: Duration) -> io::Result<Self> {
+        refuse_zero(limit)?;
         let connect = time::timeout(limit, net::TcpStream::connect(*address));
-        wait_io(None, async { connect.await? }).map(Self::from_async)
+        wait_io(async { connect.await? }).map(Self::from_async)
     }
 
     /// Reads without taking; see [`net::TcpStream::peek`].
@@ -64,7 +88,7 @@ impl TcpStream {
     /// Those of [`net::TcpStream::read`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        wait_io(self.shared.limits().read, self.shared.socket.peek(buffer))
+        self.shared.read(buffer, net::TcpStream::try_peek, net::TcpStream::peek)
     }
 
     /// Ends one direction of the connection or both.
@@ -140,5 +164,6 @@ impl TcpStream {
     }
 }
 
-limited_socket!(TcpStream, net::TcpStream);
-read_and_write!(TcpStream);
+handle!(TcpStream, net::TcpStream, std::net::TcpStream);
+limits!(TcpStream);
+read_and_write!(TcpStream, net::TcpStream);

@@ -4,10 +4,15 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use super::{
     ToSocketAddrs,
-    limits::{Limited, limited_socket},
+    handle::handle,
+    limits::{Limited, limits},
     wait_io::wait_io,
 };
-use crate::net::{self, udp_options::udp_options};
+use crate::net::{
+    self,
+    addresses::{known_first, resolve_first},
+    udp_options::udp_options,
+};
 
 /// A UDP socket; as [`std::net::UdpSocket`], for green threads.
 ///
@@ -53,7 +58,7 @@ impl UdpSocket {
     /// Outside of a green thread.
     #[track_caller]
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        wait_io(None, net::UdpSocket::bind(address)).map(Self::from_async)
+        wait_io(net::UdpSocket::bind(address)).map(Self::from_async)
     }
 
     /// Chooses the peer of [`send`](Self::send) and [`recv`](Self::recv); see
@@ -64,7 +69,7 @@ impl UdpSocket {
     /// Those of [`net::UdpSocket::connect`].
     #[track_caller]
     pub fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
-        wait_io(None, self.shared.socket.connect(address))
+        wait_io(self.shared.socket.connect(address))
     }
 
     /// Sends a datagram to the peer; see [`net::UdpSocket::send`].
@@ -74,7 +79,7 @@ impl UdpSocket {
     /// Those of [`net::UdpSocket::send`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn send(&self, datagram: &[u8]) -> io::Result<usize> {
-        wait_io(self.shared.limits().write, self.shared.socket.send(datagram))
+        self.shared.write(datagram, net::UdpSocket::try_send, net::UdpSocket::send)
     }
 
     /// Sends a datagram to an address; see [`net::UdpSocket::send_to`].
@@ -84,7 +89,16 @@ impl UdpSocket {
     /// Those of [`net::UdpSocket::send_to`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn send_to(&self, datagram: &[u8], target: impl ToSocketAddrs) -> io::Result<usize> {
-        wait_io(self.shared.limits().write, self.shared.socket.send_to(datagram, target))
+        // Nothing limits how long a look-up takes, as with std.
+        let target = match known_first(&target)? {
+            Some(address) => address,
+            None => wait_io(resolve_first(target))?,
+        };
+        self.shared.write(
+            datagram,
+            |socket, datagram| socket.try_send_to(datagram, target),
+            |socket, datagram| socket.send_to(datagram, target),
+        )
     }
 
     /// Receives a datagram; see [`net::UdpSocket::recv`].
@@ -94,7 +108,7 @@ impl UdpSocket {
     /// Those of [`net::UdpSocket::recv`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        wait_io(self.shared.limits().read, self.shared.socket.recv(buffer))
+        self.shared.read(buffer, net::UdpSocket::try_recv, net::UdpSocket::recv)
     }
 
     /// Receives a datagram and the address of its sender; see [`net::UdpSocket::recv_from`].
@@ -104,7 +118,7 @@ impl UdpSocket {
     /// Those of [`net::UdpSocket::recv`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        wait_io(self.shared.limits().read, self.shared.socket.recv_from(buffer))
+        self.shared.read(buffer, net::UdpSocket::try_recv_from, net::UdpSocket::recv_from)
     }
 
     /// Receives a datagram and leaves it for the next one; see [`net::UdpSocket::peek`].
@@ -114,7 +128,7 @@ impl UdpSocket {
     /// Those of [`net::UdpSocket::recv`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        wait_io(self.shared.limits().read, self.shared.socket.peek(buffer))
+        self.shared.read(buffer, net::UdpSocket::try_peek, net::UdpSocket::peek)
     }
 
     /// Receives a datagram and the address of its sender, and leaves it for the next one; see
@@ -125,9 +139,10 @@ impl UdpSocket {
     /// Those of [`net::UdpSocket::recv`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        wait_io(self.shared.limits().read, self.shared.socket.peek_from(buffer))
+        self.shared.read(buffer, net::UdpSocket::try_peek_from, net::UdpSocket::peek_from)
     }
 }
 
 udp_options!(UdpSocket, self => self.shared.socket);
-limited_socket!(UdpSocket, net::UdpSocket);
+handle!(UdpSocket, net::UdpSocket, std::net::UdpSocket);
+limits!(UdpSocket);

@@ -3,8 +3,8 @@
 use std::{io, net::Shutdown, path::Path, sync::Arc};
 
 use super::{
-    limits::{Limited, limited_socket},
-    wait_io::wait_io,
+    handle::handle,
+    limits::{Limited, limits},
 };
 use crate::net::{self, unix::SocketAddr};
 
@@ -98,7 +98,7 @@ impl UnixDatagram {
     /// Those of [`net::UnixDatagram::send`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn send(&self, datagram: &[u8]) -> io::Result<usize> {
-        wait_io(self.shared.limits().write, self.shared.socket.send(datagram))
+        self.shared.write(datagram, net::UnixDatagram::try_send, net::UnixDatagram::send)
     }
 
     /// Sends a datagram to the socket at a path; see [`net::UnixDatagram::send_to`].
@@ -108,7 +108,7 @@ impl UnixDatagram {
     /// Those of [`net::UnixDatagram::send_to`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn send_to(&self, datagram: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
-        wait_io(self.shared.limits().write, self.shared.socket.send_to(datagram, path))
+        self.send_to_addr(datagram, &SocketAddr::from_pathname(path)?)
     }
 
     /// Sends a datagram to an address; see [`net::UnixDatagram::send_to_addr`].
@@ -118,7 +118,11 @@ impl UnixDatagram {
     /// Those of [`net::UnixDatagram::send_to`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn send_to_addr(&self, datagram: &[u8], address: &SocketAddr) -> io::Result<usize> {
-        wait_io(self.shared.limits().write, self.shared.socket.send_to_addr(datagram, address))
+        self.shared.write(
+            datagram,
+            |socket, datagram| socket.try_send_to_addr(datagram, address),
+            |socket, datagram| socket.send_to_addr(datagram, address),
+        )
     }
 
     /// Receives a datagram; see [`net::UnixDatagram::recv`].
@@ -128,7 +132,7 @@ impl UnixDatagram {
     /// Those of [`net::UnixDatagram::recv`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        wait_io(self.shared.limits().read, self.shared.socket.recv(buffer))
+        self.shared.read(buffer, net::UnixDatagram::try_recv, net::UnixDatagram::recv)
     }
 
     /// Receives a datagram and the address of its sender; see [`net::UnixDatagram::recv_from`].
@@ -138,7 +142,7 @@ impl UnixDatagram {
     /// Those of [`net::UnixDatagram::recv`]; of the kind `WouldBlock` when the time-out is over.
     #[track_caller]
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        wait_io(self.shared.limits().read, self.shared.socket.recv_from(buffer))
+        self.shared.read(buffer, net::UnixDatagram::try_recv_from, net::UnixDatagram::recv_from)
     }
 
     /// Ends one direction or both.
@@ -178,4 +182,5 @@ impl UnixDatagram {
     }
 }
 
-limited_socket!(UnixDatagram, net::UnixDatagram);
+handle!(UnixDatagram, net::UnixDatagram, std::os::unix::net::UnixDatagram);
+limits!(UnixDatagram);

@@ -1,19 +1,16 @@
 //! A listener with the API of `std::os::unix::net::UnixListener`.
 
-use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd},
-    path::Path,
-};
+use std::{io, path::Path, sync::Arc};
 
-use super::{UnixStream, wait_io::wait_io};
+use super::{UnixStream, accepting::accepting, handle::handle, limits::Limited};
 use crate::net::{self, unix::SocketAddr};
 
 /// A Unix socket that accepts connections; as [`std::os::unix::net::UnixListener`], for green
 /// threads.
 ///
 /// For a path where there may be a stale file, open it with [`net::UnixListener::options`] and wrap it
-/// with [`from_async`](Self::from_async).
+/// with [`from_async`](Self::from_async). A file that is to be removed at the end is when the last
+/// clone is dropped.
 ///
 /// # Examples
 ///
@@ -39,8 +36,10 @@ use crate::net::{self, unix::SocketAddr};
 /// # .unwrap();
 /// # std::fs::remove_dir_all(directory).unwrap();
 /// ```
-#[derive(Debug)]
-pub struct UnixListener(net::UnixListener);
+#[derive(Clone)]
+pub struct UnixListener {
+    shared: Arc<Limited<net::UnixListener>>,
+}
 
 impl UnixListener {
     /// Opens a socket at a path; see [`net::UnixListener::bind`].
@@ -49,7 +48,7 @@ impl UnixListener {
     ///
     /// Those of [`net::UnixListener::bind`].
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        net::UnixListener::bind(path).map(Self)
+        net::UnixListener::bind(path).map(Self::from_async)
     }
 
     /// Opens a socket at an address; see [`net::UnixListener::bind_addr`].
@@ -58,76 +57,9 @@ impl UnixListener {
     ///
     /// Those of [`net::UnixListener::bind`].
     pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
-        net::UnixListener::bind_addr(address).map(Self)
-    }
-
-    /// Waits for a connection; see [`net::UnixListener::accept`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`net::UnixListener::accept`].
-    ///
-    /// # Panics
-    ///
-    /// Outside of a green thread.
-    #[track_caller]
-    pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (stream, peer) = wait_io(None, self.0.accept())?;
-        Ok((UnixStream::from_async(stream), peer))
-    }
-
-    /// Gives the connections, one after the other, for ever.
-    #[must_use]
-    pub fn incoming(&self) -> UnixIncoming<'_> {
-        UnixIncoming(self)
-    }
-
-    /// Returns the address that the socket is bound to.
-    ///
-    /// # Errors
-    ///
-    /// The system's error.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-
-    /// Returns the error that the socket has kept, and clears it.
-    ///
-    /// # Errors
-    ///
-    /// When the system cannot tell.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.0.take_error()
-    }
-
-    /// Wraps a listener of async code.
-    #[must_use]
-    pub fn from_async(listener: net::UnixListener) -> Self {
-        Self(listener)
-    }
-
-    /// Returns the listener for async code.
-    #[must_use]
-    pub fn as_async(&self) -> &net::UnixListener {
-        &self.0
+        net::UnixListener::bind_addr(address).map(Self::from_async)
     }
 }
 
-impl AsFd for UnixListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// The iterator of [`UnixListener::incoming`].
-#[derive(Debug)]
-pub struct UnixIncoming<'a>(&'a UnixListener);
-
-impl Iterator for UnixIncoming<'_> {
-    type Item = io::Result<UnixStream>;
-
-    #[track_caller]
-    fn next(&mut self) -> Option<Self::Item> {
-        Some(self.0.accept().map(|(stream, _)| stream))
-    }
-}
+accepting!(UnixListener, net::UnixListener, UnixStream, SocketAddr, UnixIncoming);
+handle!(UnixListener, net::UnixListener, std::os::unix::net::UnixListener);

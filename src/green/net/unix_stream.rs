@@ -3,7 +3,9 @@
 use std::{io, net::Shutdown, path::Path, sync::Arc};
 
 use super::{
-    limits::{Limited, limited_socket, read_and_write},
+    handle::handle,
+    limits::{Limited, limits},
+    read_and_write::read_and_write,
     wait_io::wait_io,
 };
 use crate::net::{
@@ -55,7 +57,7 @@ impl UnixStream {
     /// Outside of a green thread.
     #[track_caller]
     pub fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
-        wait_io(None, net::UnixStream::connect(path)).map(Self::from_async)
+        wait_io(net::UnixStream::connect(path)).map(Self::from_async)
     }
 
     /// Connects to an address; see [`net::UnixStream::connect_addr`].
@@ -69,7 +71,7 @@ impl UnixStream {
     /// Outside of a green thread.
     #[track_caller]
     pub fn connect_addr(address: &SocketAddr) -> io::Result<Self> {
-        wait_io(None, net::UnixStream::connect_addr(address)).map(Self::from_async)
+        wait_io(net::UnixStream::connect_addr(address)).map(Self::from_async)
     }
 
     /// Makes two streams that are connected to each other.
@@ -128,5 +130,6 @@ impl UnixStream {
     }
 }
 
-limited_socket!(UnixStream, net::UnixStream);
-read_and_write!(UnixStream);
+handle!(UnixStream, net::UnixStream, std::os::unix::net::UnixStream);
+limits!(UnixStream);
+read_and_write!(UnixStream, net::UnixStream);

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     io::Source,
     net::{
-        accept::Accepting,
+        accept::{Accepting, try_accept},
         stream_methods::{as_fd, try_from_fd},
     },
 };
@@ -149,6 +149,16 @@ impl UnixListener {
     /// Dropping the future loses no connection.
     pub fn accept(&self) -> Accept<'_> {
         Accept(Accepting::new(&self.source))
+    }
+
+    /// Gives the next connection if there is one, with the address of the peer; on any thread.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is none. The lack of descriptors is an error.
+    pub fn try_accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
+        let (stream, peer) = try_accept(&self.source, mio::net::UnixListener::accept)?;
+        Ok((UnixStream::from_mio(stream), peer))
     }
 
     /// Gives the connections as a stream, which never ends. Errors as for

@@ -133,6 +133,17 @@ impl UnixStream {
         Self { source: Source::new(stream.into()) }
     }
 
+    /// As `from_mio`, and counted among the open ones until it is closed or given away.
+    #[cfg(all(feature = "launcher", target_os = "linux"))]
+    pub(crate) fn from_counted(
+        stream: std::os::unix::net::UnixStream,
+        open: &'static std::sync::atomic::AtomicU32,
+    ) -> Self {
+        let mut source = Source::new(stream);
+        source.count_in(open);
+        Self { source }
+    }
+
     /// Gives the connection to the standard library. It stays in non-blocking mode.
     ///
     /// # Errors

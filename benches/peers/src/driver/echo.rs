@@ -10,6 +10,7 @@ use super::child::Answers;
 use super::server::Pair;
 use super::{Run, progress};
 use crate::load::Traffic;
+use crate::report::{Bar, Picture};
 use crate::runtimes::Runtime;
 use crate::stats::Summary;
 use crate::table::{Table, figure};
@@ -94,6 +95,23 @@ pub fn compare(run: &mut Run<'_>) {
     println!("## Echo: CPU time of the server per message, buffers of {} bytes\n", run.plan.buffer);
     for (scenario, cells) in scenarios.iter().zip(&results) {
         print(run, scenario, cells);
+        let bars = run.runtimes.iter().zip(cells);
+        let bars = bars.map(|(runtime, cell)| Bar {
+            name: runtime.name,
+            figure: cell.cost(),
+            ratio: cell.ratio(&cells[0]).map(|it| it.median),
+        });
+        let bars = bars.collect();
+        let unit = if scenario.traffic.short { "connection" } else { "message" };
+        run.report.add(Picture {
+            section: "echo",
+            id: scenario.name.to_owned(),
+            title: format!("Echo: {}", scenario.about),
+            measure: format!("CPU time of the server per {unit}"),
+            unit: "us",
+            base: run.runtimes[0].name,
+            bars,
+        });
     }
     if scenarios.len() > 1 {
         summarise(run, &scenarios, &results);

@@ -6,6 +6,7 @@
 use super::child::{self, Answers};
 use super::{Run, progress};
 use crate::micro::Bench;
+use crate::report::{Bar, Picture};
 use crate::runtimes::Runtime;
 use crate::stats::Summary;
 use crate::table::{Table, figure};
@@ -69,7 +70,7 @@ fn record(run: &mut Run<'_>, bench: Bench, runtime: &str, rep: usize, answers: &
     run.records.add(names.into_iter().chain(figures));
 }
 
-fn print(run: &Run<'_>, benches: &[Bench], results: &[Vec<Samples>]) {
+fn print(run: &mut Run<'_>, benches: &[Bench], results: &[Vec<Samples>]) {
     println!("## Micro: CPU time of the whole process per operation, bytes per task\n");
     println!("Medians; in brackets the ratio to the best peer. The last column is the widest");
     println!("distance of a quartile from the median of one runtime.\n");
@@ -81,6 +82,28 @@ fn print(run: &Run<'_>, benches: &[Bench], results: &[Vec<Samples>]) {
         }
     }
     table.print();
+    for (bench, samples) in benches.iter().zip(results) {
+        for &(key, words) in bench.figures() {
+            let bars = run.runtimes.iter().zip(samples);
+            let base = &samples[0];
+            let bars = bars.map(|(runtime, samples)| Bar {
+                name: runtime.name,
+                figure: summary(samples, key),
+                ratio: ratio(samples, base, key),
+            });
+            let bars = bars.collect();
+            let bytes = key.ends_with("bytes");
+            run.report.add(Picture {
+                section: "micro",
+                id: format!("{}-{key}", bench.name()),
+                title: words.split(" (").next().unwrap_or(words).to_owned(),
+                measure: if bytes { "bytes of one" } else { "CPU time of one" }.to_owned(),
+                unit: if bytes { "B" } else { "ns" },
+                base: run.runtimes[0].name,
+                bars,
+            });
+        }
+    }
 }
 
 /// One row of the table: the figure `key` of every runtime.

@@ -9,12 +9,15 @@ mod echo;
 mod instructions;
 mod micro;
 mod server;
+mod sync;
 mod syscalls;
 
 use crate::cli::{Part, Plan};
 use crate::json::Records;
 use crate::micro::Bench;
+use crate::report::Report;
 use crate::runtimes::{self, Runtime};
+use crate::sync::{KITS, SyncBench};
 use crate::{cpu, machine, machine::Steal};
 use server::Server;
 use std::io;
@@ -24,7 +27,9 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
     check_names(plan)?;
     let processors = Processors::choose()?;
     let mut skipped = Vec::new();
-    let runtimes = startable(plan, processors, &mut skipped);
+    // Channels and locks need no servers.
+    let only_sync = plan.parts.iter().all(|part| *part == Part::Sync);
+    let runtimes = if only_sync { Vec::new() } else { startable(plan, processors, &mut skipped) };
     machine::print(&runtimes);
     if processors.server == processors.load {
         println!("note      only one processor: servers and load generator share it\n");
@@ -33,12 +38,20 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
         println!("skipped   {name}: {reason}\n");
     }
     let before = Steal::so_far();
-    let mut run = Run { plan, processors, runtimes, records: Records::default() };
+    let mut report = Report::begin(&runtimes, plan.reps);
+    for (name, reason) in skipped {
+        report.limits.push(format!("{name} was skipped: {reason}"));
+    }
+    let records = Records::default();
+    let mut run = Run { plan, processors, runtimes, records, report };
     if plan.parts.contains(&Part::Echo) {
         echo::compare(&mut run);
     }
     if plan.parts.contains(&Part::Micro) {
         micro::compare(&mut run);
+    }
+    if plan.parts.contains(&Part::Sync) {
+        sync::compare(plan, processors, &mut run.records);
     }
     if plan.parts.contains(&Part::Syscalls) {
         syscalls::compare(&mut run);
@@ -53,6 +66,10 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
         run.records.write(path)?;
         println!("raw figures: {path}");
     }
+    if let Some(path) = &plan.report {
+        run.report.write(path)?;
+        println!("report: {path}");
+    }
     Ok(())
 }
 
@@ -63,6 +80,7 @@ struct Run<'a> {
     /// The runtimes that were asked for and can start here.
     runtimes: Vec<&'static Runtime>,
     records: Records,
+    report: Report,
 }
 
 impl Run<'_> {
@@ -115,10 +133,14 @@ fn startable(
 /// A misspelt name is an error, not an empty table.
 fn check_names(plan: &Plan) -> io::Result<()> {
     for name in &plan.only {
-        runtimes::find(name)?;
+        // may is nothing but a kit of channels and locks here.
+        if !KITS.iter().any(|kit| kit.name == name) {
+            runtimes::find(name)?;
+        }
     }
     for name in &plan.benches {
-        let is_bench = Bench::ALL.iter().any(|bench| bench.name() == name);
+        let is_bench = Bench::ALL.iter().any(|bench| bench.name() == name)
+            || SyncBench::ALL.iter().any(|bench| bench.name() == name);
         if !is_bench && !echo::SCENARIOS.iter().any(|scenario| scenario.name == name) {
             return Err(io::Error::other(format!("no scenario or bench is called `{name}`")));
         }

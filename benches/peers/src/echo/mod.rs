@@ -7,13 +7,19 @@
 
 #[cfg(feature = "greenloop")]
 pub mod greenloop;
+#[cfg(feature = "greenloop")]
+pub mod greenloop_green;
 
 pub mod compio;
+pub mod external;
 pub mod glommio;
+pub mod may;
 pub mod monoio;
 pub mod raw;
 pub mod smol;
+pub mod threads;
 pub mod tokio;
+pub mod tokio_multi;
 
 use crate::{cpu, runtimes};
 use std::io;

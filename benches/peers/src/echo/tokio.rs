@@ -20,7 +20,8 @@ pub fn serve(buffer: usize) -> io::Result<()> {
     })
 }
 
-async fn echo(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
+/// Serves one client.
+pub async fn echo(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = vec![0; buffer];
     loop {

@@ -1,8 +1,9 @@
 //! greenloop.
 
-use crate::bench::{BATCH, BATCHES, Bench, PARKED, SWITCHES, batches, per_operation, per_parked};
+use crate::bench::{
+    BATCH, BATCHES, Bench, PARKED, SWITCHES, Turns, batches, per_operation, per_parked,
+};
 use greenloop::green::{self, Coroutine, Resumed, Wait};
-use std::cell::Cell;
 use std::future::pending;
 use std::hint::black_box;
 use std::rc::Rc;
@@ -27,20 +28,20 @@ pub fn measure(bench: Bench) -> Option<f64> {
 }
 
 fn yields((threads, times): (usize, usize)) -> f64 {
-    let total = Rc::new(Cell::new(0));
+    let turns = Rc::new(Turns::default());
     let cost = per_operation(threads * times, || {
-        let handles = (0..threads).map(|_| {
-            let total = Rc::clone(&total);
+        let handles = (0..threads).map(|this| {
+            let turns = Rc::clone(&turns);
             green::spawn(move || {
                 for _ in 0..times {
-                    total.set(total.get() + 1);
+                    turns.take(this);
                     green::yield_now();
                 }
             })
         });
         green::join_all(handles.collect::<Vec<_>>());
     });
-    assert_eq!(total.get(), threads * times);
+    turns.check(threads * times);
     cost
 }
 

@@ -1,14 +1,13 @@
 //! may, with one worker.
 
-use crate::bench::{BATCH, BATCHES, Bench, PARKED, batches, per_operation, per_parked};
+use crate::bench::{BATCH, BATCHES, Bench, PARKED, Turns, batches, per_operation, per_parked};
 use may::coroutine::{self, JoinHandle};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Takes one measurement.
 pub fn measure(bench: Bench) -> Option<f64> {
-    may::config().set_workers(1).set_pool_capacity(2 * BATCH);
+    may::config().set_workers(1).set_pool_capacity(2 * BATCH).set_worker_pin(false);
     let measure = move || match bench {
         Bench::YieldTwo | Bench::YieldThousand => Some(yields(bench.yields())),
         Bench::SpawnJoin => Some(spawns(|number| number)),
@@ -34,15 +33,14 @@ fn spawn<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandl
 }
 
 fn yields((threads, times): (usize, usize)) -> f64 {
-    let total = Arc::new(AtomicUsize::new(0));
+    let turns = Arc::new(Turns::default());
     let cost = per_operation(threads * times, || {
         let handles: Vec<_> = (0..threads)
-            .map(|_| {
-                let total = Arc::clone(&total);
+            .map(|this| {
+                let turns = Arc::clone(&turns);
                 spawn(move || {
                     for _ in 0..times {
-                        // There is one worker. A load and a store cost what a `Cell` does.
-                        total.store(total.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                        turns.take(this);
                         coroutine::yield_now();
                     }
                 })
@@ -52,7 +50,7 @@ fn yields((threads, times): (usize, usize)) -> f64 {
             handle.join().expect("no panic");
         }
     });
-    assert_eq!(total.load(Ordering::Relaxed), threads * times);
+    turns.check(threads * times);
     cost
 }
 

@@ -7,4 +7,5 @@ pub mod compio;
 pub mod glommio;
 pub mod monoio;
 pub mod smol;
+pub mod threads;
 pub mod tokio;

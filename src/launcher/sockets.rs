@@ -1,0 +1,263 @@
+//! The listening sockets: opened by the supervisor, or handed over to it, and kept by it for as long
+//! as it lives.
+//!
+//! Workers inherit them and never open their own: a socket that a worker opens has a queue of its own,
+//! and the connections in it are lost with the worker.
+
+use std::{
+    cell::Cell,
+    fs, io,
+    net::{SocketAddr, ToSocketAddrs as _},
+    os::{
+        fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
+        unix::fs::{FileTypeExt as _, MetadataExt as _},
+    },
+    path::{Path, PathBuf},
+};
+
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+use super::{
+    Accept,
+    sys::{self, sockets::Steering},
+};
+
+/// How many connections the kernel keeps for the workers to accept.
+const BACKLOG: i32 = 1024;
+
+/// A name and where to listen under it.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    pub(super) name: String,
+    pub(super) address: String,
+}
+
+/// What listens under a name: one socket, or a group with one for each worker.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) name: String,
+    sockets: Vec<OwnedFd>,
+    /// Where more sockets of the group are opened.
+    group: Option<SocketAddr>,
+    accept: Accept,
+    /// The group has a filter, which stays with it. One that was handed over may have one.
+    steered: Cell<bool>,
+    /// The file of a Unix socket that was opened here: device, number and path.
+    file: Option<(u64, u64, PathBuf)>,
+    pub(super) inherited: bool,
+}
+
+impl Endpoint {
+    /// Opens what the binding asks for, or takes what was handed over under its name.
+    pub(super) fn open(
+        binding: &Binding,
+        inherited: Vec<OwnedFd>,
+        accept: Accept,
+        workers: usize,
+    ) -> io::Result<Self> {
+        let mut endpoint = Self {
+            name: binding.name.clone(),
+            sockets: Vec::new(),
+            group: None,
+            accept,
+            steered: Cell::new(!inherited.is_empty()),
+            file: None,
+            inherited: !inherited.is_empty(),
+        };
+        if endpoint.inherited {
+            for socket in inherited {
+                endpoint.take_over(socket)?;
+            }
+        } else if let Some(path) = binding.address.strip_prefix("unix:") {
+            endpoint.open_file(Path::new(path))?;
+        } else {
+            endpoint.open_port(&binding.address, workers)?;
+        }
+        endpoint.steer(workers)?;
+        Ok(endpoint)
+    }
+
+    fn take_over(&mut self, socket: OwnedFd) -> io::Result<()> {
+        let socket = Socket::from(socket);
+        // Not every socket that is handed over listens yet; for one that does this only sets the
+        // length of its queue.
+        if !socket.is_listener()? {
+            socket.listen(BACKLOG)?;
+        }
+        socket.set_nonblocking(true)?;
+        if socket.reuse_port().unwrap_or(false) {
+            self.group = socket.local_addr()?.as_socket();
+        }
+        self.sockets.push(socket.into());
+        Ok(())
+    }
+
+    fn open_port(&mut self, address: &str, workers: usize) -> io::Result<()> {
+        let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no address of that name");
+        for address in address.to_socket_addrs()? {
+            match self.open_address(address, workers) {
+                Ok(()) => return Ok(()),
+                Err(error) => failed = error,
+            }
+            self.sockets.clear();
+        }
+        Err(failed)
+    }
+
+    fn open_address(&mut self, address: SocketAddr, workers: usize) -> io::Result<()> {
+        if self.accept == Accept::Balanced {
+            self.sockets.push(listen(address, false)?.into());
+            return Ok(());
+        }
+        // A group takes in whoever asks, of the same user: another program's socket would silently
+        // take its share. Without the option the port must be free.
+        let probe = bound(address, false)?;
+        let address = probe.local_addr()?.as_socket().unwrap_or(address);
+        drop(probe);
+        self.group = Some(address);
+        self.extend(workers)
+    }
+
+    /// Sees to it that a group has a socket for each worker.
+    pub(super) fn extend(&mut self, workers: usize) -> io::Result<()> {
+        if let (Some(address), true) = (self.group, self.accept != Accept::Balanced) {
+            while self.sockets.len() < workers {
+                self.sockets.push(listen(address, true)?.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Has new connections go to the sockets of the first so many workers only. Those of the others
+    /// stay open: what is in their queues must be served.
+    pub(super) fn steer(&self, workers: usize) -> io::Result<()> {
+        let count = workers.min(self.sockets.len()) as u32;
+        let steering = match self.accept {
+            Accept::ByCpu => Steering::Processor(count),
+            // Without a filter the kernel chooses, by a hash of the addresses, which is as good.
+            Accept::PerWorker if self.steered.get() || self.sockets.len() > workers => {
+                Steering::Random(count)
+            }
+            _ => return Ok(()),
+        };
+        if let Some(socket) = self.group.and(self.sockets.first()) {
+            sys::sockets::steer(socket.as_fd(), steering)?;
+            self.steered.set(true);
+        }
+        Ok(())
+    }
+
+    fn open_file(&mut self, path: &Path) -> io::Result<()> {
+        // A name that begins with @ is in the abstract space, without a file.
+        let name = path.to_str().and_then(|path| path.strip_prefix('@'));
+        let address = match name {
+            Some(name) => SockAddr::unix(format!("\0{name}"))?,
+            None => SockAddr::unix(path)?,
+        };
+        if name.is_none() {
+            remove_stale(path)?;
+        }
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&address)?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        self.sockets.push(socket.into());
+        if name.is_none() {
+            let data = fs::symlink_metadata(path)?;
+            self.file = Some((data.dev(), data.ino(), path.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Removes the file of a Unix socket, if it is still the one that was opened here.
+    pub(super) fn remove_file(&self) {
+        if let Some((device, number, path)) = &self.file {
+            let same = fs::symlink_metadata(path)
+                .is_ok_and(|data| (data.dev(), data.ino()) == (*device, *number));
+            if same {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
+    /// The sockets that the worker of a slot serves.
+    pub(super) fn of_slot(&self, slot: usize) -> Option<BorrowedFd<'_>> {
+        if self.group.is_some() && self.sockets.len() > 1 {
+            return self.sockets.get(slot % self.sockets.len()).map(|socket| socket.as_fd());
+        }
+        self.sockets.first().map(|socket| socket.as_fd())
+    }
+
+    /// Whether each worker has a socket of its own.
+    pub(super) fn is_group(&self) -> bool {
+        self.group.is_some() && self.sockets.len() > 1
+    }
+
+    /// The slots from `workers` on whose sockets have connections, which no worker serves.
+    pub(super) fn strays(&self, workers: usize) -> impl Iterator<Item = usize> {
+        let count = if self.is_group() { self.sockets.len() } else { 0 };
+        (workers..count).filter(|&slot| sys::poll::is_readable(self.sockets[slot].as_raw_fd()))
+    }
+
+    /// The sockets without a worker of their own.
+    pub(super) fn orphans(&self, workers: usize) -> &[OwnedFd] {
+        if self.is_group() { self.sockets.get(workers..).unwrap_or_default() } else { &[] }
+    }
+
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        self.sockets.iter().map(|socket| socket.as_raw_fd())
+    }
+
+    /// The address, for people.
+    pub(super) fn address(&self) -> String {
+        self.sockets.first().map_or_else(String::new, |socket| address_of(&SockRef::from(socket)))
+    }
+}
+
+fn address_of(socket: &Socket) -> String {
+    let Ok(address) = socket.local_addr() else {
+        return "?".into();
+    };
+    match (address.as_socket(), address.as_pathname()) {
+        (Some(address), _) => address.to_string(),
+        (_, Some(path)) => format!("unix:{}", path.display()),
+        _ => {
+            let name = address.as_abstract_namespace().unwrap_or_default();
+            format!("unix:@{}", String::from_utf8_lossy(name))
+        }
+    }
+}
+
+fn bound(address: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
+    let socket = bound(address, reuse_port)?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Removes the socket that a process has left behind that was killed. One that somebody listens on
+/// is not touched.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(data) if !data.file_type().is_socket() => {
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file, and no socket"))
+        }
+        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+            Err(error) => Err(error),
+        },
+    }
+}

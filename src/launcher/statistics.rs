@@ -1,0 +1,269 @@
+//! The figures of all workers, as a structure, as JSON and for Prometheus.
+
+use std::{fmt::Write as _, sync::atomic::Ordering::Relaxed, time::Duration};
+
+use super::{
+    scoreboard::{Scoreboard, State},
+    sys::clock,
+};
+
+/// What the workers of a launcher do, at one moment; from
+/// [`Worker::cluster_stats`](super::Worker::cluster_stats).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// The supervisor's process.
+    pub supervisor: u32,
+    /// Each worker process, those that drain included.
+    pub workers: Vec<WorkerStatistics>,
+    /// Connections that were accepted so far, also by workers that are gone.
+    pub accepted: u64,
+    /// Calls of [`Worker::count_request`](super::Worker::count_request) so far.
+    pub requests: u64,
+    /// Connections that are open.
+    pub active: u64,
+    /// How often a worker was replaced because it had died.
+    pub restarts: u64,
+    /// The program's own counters, with their names.
+    pub counters: Vec<(String, u64)>,
+}
+
+/// What one worker does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerStatistics {
+    /// Which of the workers.
+    pub slot: usize,
+    /// How many rolling restarts there were before it was started, counted from 1.
+    pub generation: u32,
+    /// Its process.
+    pub pid: u32,
+    /// What it does.
+    pub state: WorkerState,
+    /// Since when it exists.
+    pub age: Duration,
+    /// Connections that it has accepted.
+    pub accepted: u64,
+    /// Calls of [`Worker::count_request`](super::Worker::count_request).
+    pub requests: u64,
+    /// Connections that are open.
+    pub active: u32,
+    /// Tasks of its loop when that last slept, green threads included.
+    pub tasks: u32,
+    /// Green threads that were spawned by [`Worker::spawn_green`](super::Worker::spawn_green).
+    pub green_threads: u32,
+    /// For how long its loop has not been back at the kernel: zero while it sleeps there.
+    pub busy: Duration,
+}
+
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkerState {
+    /// It was started and is not ready.
+    Booting,
+    /// It serves.
+    Ready,
+    /// It accepts no more, and ends.
+    Draining,
+}
+
+impl WorkerState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Booting => "booting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// Reads the scoreboard.
+pub(super) fn gather(board: &Scoreboard, counters: &[String]) -> Statistics {
+    let now = clock::now();
+    let mut workers = Vec::new();
+    for (_, entry) in board.workers() {
+        let state = match entry.state() {
+            State::Free => continue,
+            State::Booting => WorkerState::Booting,
+            State::Ready => WorkerState::Ready,
+            State::Draining => WorkerState::Draining,
+        };
+        workers.push(WorkerStatistics {
+            slot: entry.slot.load(Relaxed) as usize,
+            generation: entry.generation.load(Relaxed),
+            pid: entry.pid.load(Relaxed),
+            state,
+            age: Duration::from_nanos(now.saturating_sub(entry.started.load(Relaxed))),
+            accepted: entry.sums.accepted.load(Relaxed),
+            requests: entry.sums.requests.load(Relaxed),
+            active: entry.active.load(Relaxed),
+            tasks: entry.tasks.load(Relaxed),
+            green_threads: entry.green_threads.load(Relaxed),
+            busy: Duration::from_nanos(entry.busy_for(now)),
+        });
+    }
+    workers.sort_by_key(|worker| (worker.slot, worker.generation));
+    let totals = board.totals();
+    Statistics {
+        supervisor: board.supervisor.load(Relaxed),
+        active: workers.iter().map(|worker| u64::from(worker.active)).sum(),
+        workers,
+        accepted: totals[0],
+        requests: totals[1],
+        restarts: board.restarts.iter().map(|count| u64::from(count.load(Relaxed))).sum(),
+        counters: counters.iter().cloned().zip(totals[2..].iter().copied()).collect(),
+    }
+}
+
+impl Statistics {
+    /// The figures as one line of JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let workers: Vec<_> = self
+            .workers
+            .iter()
+            .map(|w| {
+                format!(
+                    "{{\"slot\":{},\"generation\":{},\"pid\":{},\"state\":\"{}\",\"age_ms\":{},\
+                     \"accepted\":{},\"requests\":{},\"active\":{},\"tasks\":{},\
+                     \"green_threads\":{},\"busy_ms\":{}}}",
+                    w.slot,
+                    w.generation,
+                    w.pid,
+                    w.state.name(),
+                    w.age.as_millis(),
+                    w.accepted,
+                    w.requests,
+                    w.active,
+                    w.tasks,
+                    w.green_threads,
+                    w.busy.as_millis(),
+                )
+            })
+            .collect();
+        let counters: Vec<_> =
+            self.counters.iter().map(|(name, sum)| format!("{}:{sum}", quoted(name))).collect();
+        format!(
+            "{{\"supervisor\":{},\"accepted\":{},\"requests\":{},\"active\":{},\"restarts\":{},\
+             \"counters\":{{{}}},\"workers\":[{}]}}",
+            self.supervisor,
+            self.accepted,
+            self.requests,
+            self.active,
+            self.restarts,
+            counters.join(","),
+            workers.join(","),
+        )
+    }
+
+    /// The figures in the text format that Prometheus reads.
+    #[must_use]
+    pub fn to_prometheus(&self) -> String {
+        let mut text = String::new();
+        let mut metric = |name: &str, kind: &str, help: &str, lines: &[(String, u64)]| {
+            let _ =
+                writeln!(text, "# HELP greenloop_{name} {help}\n# TYPE greenloop_{name} {kind}");
+            for (labels, value) in lines {
+                let _ = writeln!(text, "greenloop_{name}{labels} {value}");
+            }
+        };
+        let one = |value: u64| [(String::new(), value)];
+        metric("accepted_total", "counter", "Connections accepted.", &one(self.accepted));
+        metric("requests_total", "counter", "Requests counted.", &one(self.requests));
+        metric("restarts_total", "counter", "Workers replaced after a death.", &one(self.restarts));
+        let per_worker = |value: fn(&WorkerStatistics) -> u64| -> Vec<_> {
+            let label = |w: &WorkerStatistics| format!("{{slot=\"{}\",pid=\"{}\"}}", w.slot, w.pid);
+            self.workers.iter().map(|w| (label(w), value(w))).collect()
+        };
+        metric("active", "gauge", "Connections open.", &per_worker(|w| w.active.into()));
+        metric("tasks", "gauge", "Tasks of the loop.", &per_worker(|w| w.tasks.into()));
+        metric(
+            "green_threads",
+            "gauge",
+            "Green threads looked after.",
+            &per_worker(|w| w.green_threads.into()),
+        );
+        metric("generation", "gauge", "Rolling restarts.", &per_worker(|w| w.generation.into()));
+        metric(
+            "ready",
+            "gauge",
+            "Whether the worker serves.",
+            &per_worker(|w| u64::from(w.state == WorkerState::Ready)),
+        );
+        let counters: Vec<_> = self
+            .counters
+            .iter()
+            .map(|(name, sum)| (format!("{{name={}}}", quoted(name)), *sum))
+            .collect();
+        if !counters.is_empty() {
+            metric("counter_total", "counter", "The program's own counters.", &counters);
+        }
+        text
+    }
+}
+
+/// A text in JSON's quotes, which are Prometheus's as well.
+pub(super) fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            c if c < ' ' => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launcher::sys::memory;
+
+    fn example() -> Statistics {
+        let board: &Scoreboard = memory::share_with_children().unwrap();
+        let place = board.hand_out(2, 1).unwrap();
+        let entry = board.entry(place);
+        entry.set_state(State::Ready);
+        entry.sums.accepted.store(7, Relaxed);
+        entry.active.store(3, Relaxed);
+        entry.sums.counters[0].store(11, Relaxed);
+        board.restarts[2].store(1, Relaxed);
+        gather(board, &["jobs \"done\"".into()])
+    }
+
+    #[test]
+    fn json_has_the_workers_and_the_sums() {
+        let json = example().to_json();
+        assert!(
+            json.contains("\"accepted\":7,\"requests\":0,\"active\":3,\"restarts\":1"),
+            "{json}"
+        );
+        assert!(json.contains("\"counters\":{\"jobs \\\"done\\\"\":11}"), "{json}");
+        assert!(json.contains("\"slot\":2") && json.contains("\"state\":\"ready\""), "{json}");
+        assert_eq!(json.matches('{').count(), json.matches('}').count());
+    }
+
+    #[test]
+    fn prometheus_gets_a_type_for_each_metric() {
+        let text = example().to_prometheus();
+        assert!(
+            text.contains("# TYPE greenloop_accepted_total counter\ngreenloop_accepted_total 7\n")
+        );
+        assert!(text.contains("greenloop_active{slot=\"2\",pid=\"0\"} 3\n"), "{text}");
+        assert!(
+            text.contains("greenloop_counter_total{name=\"jobs \\\"done\\\"\"} 11\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn quotes_hide_nothing() {
+        assert_eq!(quoted("a\"b\\c\nd\u{1}"), r#""a\"b\\c\nd\u0001""#);
+    }
+}

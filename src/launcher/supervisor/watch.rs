@@ -1,0 +1,151 @@
+//! Looking whether the loops of the workers turn, and how much memory they occupy.
+
+use std::{
+    fs,
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
+
+use super::{Supervisor, process::Phase};
+use crate::launcher::{
+    Event,
+    scoreboard::{Scoreboard, State},
+    sys::{self, clock, signals},
+};
+
+/// How often memory is looked at, where it has a limit.
+const MEMORY: Duration = Duration::from_secs(5);
+
+/// How long a worker may print where it is before it is killed.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How often a worker is excused that is not given a processor.
+const EXCUSES: u8 = 4;
+
+/// What the system says of a process.
+struct Condition {
+    /// One letter: R runs or wants to, S sleeps, D waits in the kernel, T is stopped.
+    state: char,
+    /// Processor time, in ticks.
+    ticks: u64,
+}
+
+impl Supervisor {
+    /// Looks at the workers, if it is time to.
+    pub(super) fn watch(&mut self, now: Instant) {
+        let memory = self.settings.recycle.limits(0.5).rss != u64::MAX;
+        let interval = match (self.settings.watchdog, memory) {
+            (Some(watchdog), true) => MEMORY.min(watchdog / 4),
+            (Some(watchdog), false) => watchdog / 4,
+            (None, true) => MEMORY,
+            (None, false) => return,
+        };
+        if self.next_watch.is_some_and(|then| then > now) {
+            return;
+        }
+        self.next_watch = Some(now + interval.max(Duration::from_millis(10)));
+        let mut events = Vec::new();
+        for process in &mut self.processes {
+            if process.phase != Phase::Ready {
+                continue;
+            }
+            if memory && !process.recycling && resident(process.id.pid) >= process.limits.rss {
+                process.recycling = true;
+            }
+            let Some(watchdog) = self.settings.watchdog else {
+                continue;
+            };
+            let entry = self.board.entry(process.place);
+            let time = clock::now();
+            let since = entry.busy_since.load(Relaxed).max(process.watch.stopped);
+            let busy = match entry.busy_since.load(Relaxed) {
+                0 => Duration::ZERO,
+                _ => Duration::from_nanos(time.saturating_sub(since)),
+            };
+            if busy < watchdog / 2 {
+                process.watch.ticks = None;
+                process.watch.excused = 0;
+                process.watch.told_stuck = false;
+                if entry.busy_since.load(Relaxed) == 0 {
+                    continue;
+                }
+            }
+            let Some(condition) = condition(process.id.pid) else {
+                continue;
+            };
+            let ticks = process.watch.ticks.replace(condition.ticks);
+            match condition.state {
+                // Somebody has stopped it, and may let it go on; the time does not count.
+                'T' | 't' => process.watch.stopped = time,
+                // Nothing ends it before the kernel lets go of it.
+                'D' if busy >= watchdog => {
+                    let told = std::mem::replace(&mut process.watch.told_stuck, true);
+                    events.extend((!told).then_some(Event::Stuck(process.id)));
+                }
+                'R' if busy >= watchdog
+                    && ticks == Some(condition.ticks)
+                    && process.watch.excused < EXCUSES =>
+                {
+                    process.watch.excused += 1;
+                }
+                _ if busy >= watchdog => {
+                    events.push(Event::Hung(process.id, busy));
+                    process.phase = Phase::Ending { until: now + LAST_WORDS };
+                    sys::process::signal(process.id.pid as i32, signals::abort_signal());
+                }
+                _ => {}
+            }
+        }
+        for event in events {
+            self.tell(event);
+        }
+    }
+}
+
+/// Whether any worker serves.
+pub(super) fn is_healthy(board: &Scoreboard, watchdog: Option<Duration>) -> bool {
+    let now = clock::now();
+    let limit = watchdog.map_or(u64::MAX, |time| time.as_nanos() as u64);
+    board.workers().any(|(_, entry)| entry.state() != State::Booting && entry.busy_for(now) < limit)
+}
+
+fn condition(pid: u32) -> Option<Condition> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may contain anything.
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    // The 14th and 15th field of the file; the state is the third.
+    let mut times = fields.skip(10).map(str::parse::<u64>);
+    let ticks = times.next()?.ok()? + times.next()?.ok()?;
+    Some(Condition { state, ticks })
+}
+
+/// How many bytes of memory a process occupies.
+fn resident(pid: u32) -> u64 {
+    let pages = fs::read_to_string(format!("/proc/{pid}/statm"))
+        .ok()
+        .and_then(|text| text.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
+    pages.map_or(0, |pages| pages * sys::memory::page_size())
+}
+
+/// How often the system has killed a process of this one's group for lack of memory.
+pub(super) fn oom_kills() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let events = fs::read_to_string(format!("/sys/fs/cgroup{group}/memory.events")).ok()?;
+    let count = events.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+    count.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_runs_and_occupies_memory() {
+        let condition = condition(std::process::id()).unwrap();
+        assert!("RS".contains(condition.state), "{}", condition.state);
+        assert!(resident(std::process::id()) > 100_000);
+    }
+}

@@ -1,0 +1,197 @@
+#![allow(unsafe_code, reason = "installs signal handlers")]
+//! Signals as bytes in a pipe.
+//!
+//! Handlers, not a blocked mask with a signalfd: a mask is inherited by every program that a worker
+//! starts, and would make it deaf to `SIGTERM`. A handler is reset by execution. For the same reason
+//! what is to be ignored gets a handler that does nothing.
+
+use std::{
+    io,
+    os::{
+        fd::{AsRawFd as _, IntoRawFd as _},
+        unix::net::UnixStream,
+    },
+    ptr,
+    sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use super::process;
+
+/// Where the handler writes the number of the signal.
+static PIPE: AtomicI32 = AtomicI32::new(-1);
+
+/// The supervisor of this worker, or 0: when it is gone, nobody ends a worker that drains too long.
+static SUPERVISOR: AtomicI32 = AtomicI32::new(0);
+
+/// How long a worker may drain after its supervisor's death, in milliseconds.
+static GRACE: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the dump that is asked for next is the last thing that the process does.
+static DOOMED: AtomicBool = AtomicBool::new(false);
+
+/// What is done with a signal.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::launcher) enum Action {
+    /// Its number goes into the pipe.
+    Tell,
+    /// Nothing, in this process; a program that it executes has the default again.
+    Nothing,
+    /// What the system does by default.
+    Default,
+    /// The stack of whatever runs is printed on standard error.
+    Dump,
+}
+
+/// All signals are blocked until this is dropped.
+#[derive(Debug)]
+pub(super) struct Blocked {
+    before: libc::sigset_t,
+}
+
+impl Blocked {
+    pub(super) fn all() -> Self {
+        let mut all = empty_set();
+        let mut before = empty_set();
+        // SAFETY: the set is alive during the call, which only writes to it.
+        unsafe { libc::sigfillset(&mut all) };
+        // SAFETY: both sets are alive during the call.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before) };
+        Self { before }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        // SAFETY: the set is alive during the call, and the old one is not asked for.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, ptr::null_mut()) };
+    }
+}
+
+/// Lets all signals through.
+pub(in crate::launcher) fn unblock_all() {
+    let none = empty_set();
+    // SAFETY: the set is alive during the call, and the old one is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &none, ptr::null_mut()) };
+}
+
+/// Between a fork and the execution of a program: nothing is blocked, and what is handled in this
+/// process does what it does by default, as it will in the program.
+pub(super) fn unblock_for_program() {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGCHLD] {
+        let _ = set(signal, Action::Default);
+    }
+    unblock_all();
+}
+
+fn empty_set() -> libc::sigset_t {
+    // SAFETY: all-zero bytes are a value of this plain structure.
+    let mut set = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is alive during the call, which only writes to it.
+    unsafe { libc::sigemptyset(&mut set) };
+    set
+}
+
+/// Makes the pipe of this process, in place of the one that it may have inherited, and gives the end
+/// to read from.
+pub(in crate::launcher) fn pipe() -> io::Result<UnixStream> {
+    let (ours, handlers) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    handlers.set_nonblocking(true)?;
+    let inherited = PIPE.swap(handlers.into_raw_fd(), Ordering::AcqRel);
+    if inherited >= 0 {
+        // SAFETY: this module made it, and nothing uses it any more.
+        unsafe { libc::close(inherited) };
+    }
+    Ok(ours)
+}
+
+/// Sets what is done with a signal.
+pub(in crate::launcher) fn set(signal: i32, action: Action) -> io::Result<()> {
+    let handler = match action {
+        Action::Tell => tell as *const () as libc::sighandler_t,
+        Action::Nothing => nothing as *const () as libc::sighandler_t,
+        Action::Dump => dump as *const () as libc::sighandler_t,
+        Action::Default => libc::SIG_DFL,
+    };
+    // SAFETY: all-zero bytes are a value of this plain structure.
+    let mut setting: libc::sigaction = unsafe { std::mem::zeroed() };
+    setting.sa_sigaction = handler;
+    setting.sa_flags = libc::SA_RESTART;
+    setting.sa_mask = empty_set();
+    // SAFETY: the setting is alive during the call, the old one is not asked for; the handlers do
+    // only what is allowed in one, see there.
+    match unsafe { libc::sigaction(signal, &setting, ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The signals that have come since the last call.
+pub(in crate::launcher) fn take(pipe: &UnixStream) -> io::Result<Vec<i32>> {
+    let mut bytes = [0; 256];
+    match io::Read::read(&mut &*pipe, &mut bytes) {
+        Ok(count) => Ok(bytes[..count].iter().map(|byte| i32::from(*byte)).collect()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Has a worker end `grace` after a `SIGTERM` that comes when its supervisor is gone.
+pub(in crate::launcher) fn outlive_supervisor(supervisor: libc::pid_t, grace: Duration) {
+    let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    GRACE.store(grace, Ordering::Relaxed);
+    SUPERVISOR.store(supervisor, Ordering::Release);
+}
+
+/// The signal that asks a worker for the stack of whatever it runs.
+pub(in crate::launcher) fn dump_signal() -> i32 {
+    libc::SIGRTMIN() + 5
+}
+
+/// The signal that asks a worker for that, and then to abort.
+pub(in crate::launcher) fn abort_signal() -> i32 {
+    libc::SIGRTMIN() + 6
+}
+
+extern "C" fn nothing(_signal: libc::c_int) {}
+
+/// Only makes system calls and uses atomics, which a handler may do.
+extern "C" fn tell(signal: libc::c_int) {
+    // SAFETY: gives the address of a thread's own variable.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: it is this thread's, alive as long as the thread.
+    let before = unsafe { *errno };
+    let byte = signal as u8;
+    // SAFETY: the byte is alive during the call. A full pipe has been told enough.
+    unsafe { libc::write(PIPE.load(Ordering::Acquire), (&raw const byte).cast(), 1) };
+    let supervisor = SUPERVISOR.load(Ordering::Acquire);
+    if signal == libc::SIGTERM && supervisor != 0 && process::parent() != supervisor {
+        process::end_after(Duration::from_millis(GRACE.load(Ordering::Relaxed)));
+    }
+    // SAFETY: as above.
+    unsafe { *errno = before };
+}
+
+/// Prints where the process is.
+///
+/// This allocates and takes locks, which a handler may not do. It is sent to a worker whose loop has
+/// not turned for long, mostly one in a busy loop, where nothing is interrupted half-way; and if the
+/// handler hangs, the supervisor kills what it has given up anyway.
+extern "C" fn dump(signal: libc::c_int) {
+    if signal == abort_signal() {
+        DOOMED.store(true, Ordering::Relaxed);
+    }
+    say(b"greenloop: the event loop of this worker does not turn; it is here:\n");
+    let backtrace = std::backtrace::Backtrace::force_capture();
+    say(backtrace.to_string().as_bytes());
+    if DOOMED.load(Ordering::Relaxed) {
+        let _ = set(libc::SIGABRT, Action::Default);
+        std::process::abort();
+    }
+}
+
+fn say(text: &[u8]) {
+    // SAFETY: the text is alive during the call. There is nobody to tell of a failure.
+    unsafe { libc::write(io::stderr().as_raw_fd(), text.as_ptr().cast(), text.len()) };
+}

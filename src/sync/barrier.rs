@@ -1,0 +1,219 @@
+//! A place where tasks wait until all of them are there.
+
+use std::{
+    cell::Cell,
+    fmt,
+    panic::Location,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use super::counted::poll_counted;
+use crate::wait_queue::{State, WaitQueue, Waiter, What};
+
+static WHAT: What = What::queue("Barrier");
+
+/// Left with a waiter when the barrier was broken, in place of its index.
+const BROKEN: u32 = u32::MAX;
+
+/// Lets so many tasks go on together, again and again.
+///
+/// The last one to come does not wait, and is the leader; the others go on with it. Whoever comes after
+/// that belongs to the next round, also if those of the last one did not run yet.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// use greenloop::{join_all, spawn, sync::Barrier};
+///
+/// greenloop::run(async {
+///     let barrier = Rc::new(Barrier::new(3));
+///     let party = |_| {
+///         let barrier = Rc::clone(&barrier);
+///         spawn(async move { barrier.wait().await.unwrap().is_leader() })
+///     };
+///     let results = join_all((0..3).map(party)).await;
+///     assert_eq!(results.into_iter().filter(|leads| *leads.as_ref().unwrap()).count(), 1);
+/// });
+/// ```
+#[doc(alias = "asyncio.Barrier")]
+pub struct Barrier {
+    parties: usize,
+    broken: Cell<bool>,
+    waiting: WaitQueue,
+}
+
+impl Barrier {
+    /// Makes a barrier for so many tasks. With 0, as with 1, nobody waits.
+    ///
+    /// # Panics
+    ///
+    /// When that are 2^32 - 1 or more.
+    #[must_use]
+    #[track_caller]
+    pub const fn new(parties: usize) -> Self {
+        assert!(parties < BROKEN as usize, "a barrier is for less than 2^32 - 1 parties");
+        Self {
+            parties,
+            broken: Cell::new(false),
+            waiting: WaitQueue::new(&WHAT, Location::caller()),
+        }
+    }
+
+    /// Waits until so many tasks wait here.
+    ///
+    /// # Errors
+    ///
+    /// When the barrier is [aborted](Self::abort), or [reset](Self::reset) meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// Whoever is dropped is not counted any more; the others go on waiting.
+    pub fn wait(&self) -> BarrierWait<'_> {
+        BarrierWait { barrier: self, waiter: Waiter::new() }
+    }
+
+    /// Sends those who wait away with an error, and begins anew. It also mends a barrier that was aborted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use greenloop::sync::Barrier;
+    /// greenloop::run(async {
+    ///     let barrier = Barrier::new(1);
+    ///     barrier.abort();
+    ///     assert!(barrier.wait().await.is_err());
+    ///     barrier.reset();
+    ///     assert!(barrier.wait().await.is_ok());
+    /// });
+    /// ```
+    pub fn reset(&self) {
+        self.broken.set(false);
+        self.send_away();
+    }
+
+    /// Sends those who wait away with an error, and all who come, until it is [reset](Self::reset).
+    pub fn abort(&self) {
+        self.broken.set(true);
+        self.send_away();
+    }
+
+    /// How many tasks it is for.
+    #[must_use]
+    pub fn parties(&self) -> usize {
+        self.parties
+    }
+
+    /// How many tasks wait.
+    #[must_use]
+    #[doc(alias = "n_waiting")]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether it was aborted.
+    #[must_use]
+    #[doc(alias = "broken")]
+    pub fn is_broken(&self) -> bool {
+        self.broken.get()
+    }
+
+    fn send_away(&self) {
+        self.waiting.tell_all_with(|_| BROKEN);
+    }
+
+    /// What is to be said to one who comes, unless he has to wait.
+    fn arrive(&self) -> Option<Result<BarrierWaitResult, BrokenBarrier>> {
+        if self.broken.get() {
+            return Some(Err(BrokenBarrier(())));
+        }
+        // Counted only here: waiting is what a barrier is for, so a few steps do not matter.
+        let index = self.waiting.len();
+        (index + 1 >= self.parties).then(|| {
+            self.waiting.tell_all_with(|index| index);
+            Ok(BarrierWaitResult { index, is_leader: true })
+        })
+    }
+}
+
+impl fmt::Debug for Barrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Barrier")
+            .field("parties", &self.parties)
+            .field("waiting", &self.waiting())
+            .field("is_broken", &self.is_broken())
+            .finish()
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`Barrier::wait`].
+    #[derive(Debug)]
+    #[must_use = "a future does nothing unless awaited"]
+    pub struct BarrierWait<'a> {
+        barrier: &'a Barrier,
+        #[pin]
+        waiter: Waiter,
+    }
+}
+
+impl Future for BarrierWait<'_> {
+    type Output = Result<BarrierWaitResult, BrokenBarrier>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (barrier, waiter) = (*this.barrier, this.waiter.into_ref());
+        poll_counted(cx, |cx| match waiter.poll(cx.waker()) {
+            State::Idle => {
+                // Somebody may arrive when a stranger's waker is cloned.
+                let waker = cx.waker().clone();
+                if let Some(result) = barrier.arrive() {
+                    return Poll::Ready(result);
+                }
+                barrier.waiting.push(waiter, 0, Some(waker));
+                Poll::Pending
+            }
+            State::Waiting => Poll::Pending,
+            State::Granted | State::Told => Poll::Ready(match waiter.number() {
+                BROKEN => Err(BrokenBarrier(())),
+                index => Ok(BarrierWaitResult { index: index as usize, is_leader: false }),
+            }),
+        })
+    }
+}
+
+/// What a task learns when all are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BarrierWaitResult {
+    index: usize,
+    is_leader: bool,
+}
+
+impl BarrierWaitResult {
+    /// Whether this task is the one of its round for which the others waited.
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        self.is_leader
+    }
+
+    /// The task's place in the order of arrival, from 0; in each round another one for every task.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+}
+
+/// The error of a wait at a barrier that was aborted or reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "BrokenBarrierError")]
+pub struct BrokenBarrier(());
+
+impl fmt::Display for BrokenBarrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the barrier is broken")
+    }
+}
+
+impl std::error::Error for BrokenBarrier {}

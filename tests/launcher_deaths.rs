@@ -1,0 +1,170 @@
+//! Workers that die or hang are replaced, and what is said about it is true.
+#![cfg(all(feature = "launcher", target_os = "linux"))]
+
+use std::{io, process::ExitCode, thread, time::Duration};
+
+#[path = "launcher_support/mod.rs"]
+mod launcher_support;
+use launcher_support::*;
+
+use greenloop::launcher::Restart;
+
+fn main() -> ExitCode {
+    launcher_support::main(
+        named![server, watched],
+        named![
+            a_worker_that_is_killed_by_a_signal_is_replaced_and_the_signal_is_named,
+            a_sum_does_not_go_down_when_a_worker_dies,
+            a_worker_that_spins_is_dumped_and_replaced_while_others_serve,
+            an_idle_worker_is_not_killed_and_not_woken,
+            a_worker_that_is_stopped_is_not_killed,
+            workers_end_when_the_supervisor_is_killed,
+            workers_end_when_the_supervisor_is_killed_though_they_spin,
+            the_figures_add_up,
+        ],
+    )
+}
+
+fn server() -> io::Result<ExitCode> {
+    launcher().counter("jobs").grace(millis("GRACE", 30_000)).run(serve)
+}
+
+fn watched() -> io::Result<ExitCode> {
+    let soon = Restart::backoff(Duration::from_millis(1), Duration::from_millis(10));
+    launcher().watchdog(millis("WATCHDOG", 500)).restart(soon).run(serve)
+}
+
+fn a_worker_that_is_killed_by_a_signal_is_replaced_and_the_signal_is_named() {
+    let launched = program("server").env("WORKERS", 1).start();
+    launched.wait_line("all workers are ready");
+    let first = ask(launched.address(), "pid").unwrap();
+    let cut = ask(launched.address(), &format!("raise {}", libc::SIGSEGV));
+    assert!(cut.is_err());
+    let died = launched.wait_line("SIGSEGV (signal 11)");
+    assert_eq!(pid_in(&died).to_string(), first);
+    let ready = launched.wait_lines("is ready", 2);
+    assert_eq!(ask(launched.address(), "pid").unwrap(), pid_in(&ready[1]).to_string());
+    launched.stop();
+}
+
+fn a_sum_does_not_go_down_when_a_worker_dies() {
+    let launched = program("server").start();
+    let address = launched.address();
+    for expected in 1..=10 {
+        assert_eq!(ask(address, "count").unwrap(), expected.to_string());
+    }
+    for deaths in 1..=2 {
+        assert!(ask(address, "exit 9").is_err());
+        launched.wait_lines("ended with status 9", deaths);
+        assert_eq!(ask(address, "sum").unwrap(), "10");
+    }
+    assert_eq!(ask(address, "count").unwrap(), "11");
+    launched.stop();
+}
+
+fn a_worker_that_spins_is_dumped_and_replaced_while_others_serve() {
+    let launched = program("watched").with(|command| {
+        command.stderr(std::process::Stdio::piped());
+    });
+    let mut launched = launched.start();
+    let mut stderr = launched.stderr();
+    launched.wait_line("all workers are ready");
+    let address = launched.address();
+    let mut spinning = Client::connect(address).unwrap();
+    let pid = spinning.ask("pid").unwrap();
+    spinning.say("spin").unwrap();
+    let mut served = 0;
+    while launched.lines_with("has not turned").is_empty() {
+        assert_ne!(ask(address, "pid").unwrap(), pid);
+        served += 1;
+    }
+    assert!(served > 10, "{served}");
+    let hung = launched.wait_line("has not turned");
+    assert_eq!(pid_in(&hung).to_string(), pid);
+    launched.wait_line("SIGABRT (signal 6)");
+    launched.wait_lines("is ready", 3);
+    launched.stop();
+    let mut text = String::new();
+    io::Read::read_to_string(&mut stderr, &mut text).unwrap();
+    assert!(text.contains("does not turn") && text.contains("obey"), "{text}");
+}
+
+fn an_idle_worker_is_not_killed_and_not_woken() {
+    let launched = program("watched").env("WORKERS", 1).env("WATCHDOG", 100).start();
+    launched.wait_line("all workers are ready");
+    let pid = ask(launched.address(), "pid").unwrap();
+    // Until it sleeps after that connection.
+    wait_until("the worker sleeps", || state_of(pid.parse().unwrap()) == 'S');
+    thread::sleep(Duration::from_millis(100));
+    let switches = || {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = text.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap();
+        line.rsplit('\t').next().unwrap().parse::<u64>().unwrap()
+    };
+    let before = switches();
+    thread::sleep(Duration::from_millis(1000));
+    assert_eq!(switches() - before, 0, "it was woken");
+    assert_eq!(ask(launched.address(), "pid").unwrap(), pid);
+    assert!(launched.lines_with("has not turned").is_empty());
+    launched.stop();
+}
+
+fn a_worker_that_is_stopped_is_not_killed() {
+    let launched = program("watched").env("WORKERS", 1).env("WATCHDOG", 200).start();
+    launched.wait_line("all workers are ready");
+    let mut client = Client::connect(launched.address()).unwrap();
+    let pid: u32 = client.ask("pid").unwrap().parse().unwrap();
+    // Busy when it is stopped, so that the scoreboard says so all the time.
+    client.say("block 50").unwrap();
+    kill(pid, libc::SIGSTOP);
+    wait_until("the worker is stopped", || state_of(pid) == 'T');
+    thread::sleep(Duration::from_millis(1000));
+    kill(pid, libc::SIGCONT);
+    assert_eq!(client.hear().unwrap(), "done");
+    assert_eq!(client.ask("pid").unwrap(), pid.to_string());
+    assert!(launched.lines_with("has not turned").is_empty(), "{:?}", launched.lines());
+    launched.stop();
+}
+
+fn workers_end_when_the_supervisor_is_killed() {
+    let launched = program("server").start();
+    launched.wait_line("all workers are ready");
+    let mut client = Client::connect(launched.address()).unwrap();
+    client.say("slow 300").unwrap();
+    assert_eq!(launched.processes().len(), 3);
+    launched.signal(libc::SIGKILL);
+    // What was begun is finished.
+    assert_eq!(client.hear().unwrap(), "done");
+    drop(client);
+    launched.assert_none_left();
+}
+
+fn workers_end_when_the_supervisor_is_killed_though_they_spin() {
+    let launched = program("server").env("GRACE", 300).start();
+    launched.wait_line("all workers are ready");
+    let mut client = Client::connect(launched.address()).unwrap();
+    client.say("spin").unwrap();
+    launched.signal(libc::SIGKILL);
+    launched.assert_none_left();
+}
+
+fn the_figures_add_up() {
+    let launched = program("server").start();
+    launched.wait_line("all workers are ready");
+    let address = launched.address();
+    let mut clients: Vec<_> = (0..6).map(|_| Client::connect(address).unwrap()).collect();
+    for client in &mut clients {
+        client.ask("hello").unwrap();
+    }
+    let figures = clients[0].ask("stats").unwrap();
+    assert!(
+        figures.contains("\"accepted\":6,\"requests\":7,\"active\":6,\"restarts\":0"),
+        "{figures}"
+    );
+    drop(clients.split_off(1));
+    wait_until("five are closed", || {
+        clients[0].ask("stats").unwrap().contains("\"active\":1,\"rest")
+    });
+    drop(clients);
+    launched.stop();
+}
