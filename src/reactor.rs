@@ -159,6 +159,9 @@ pub(crate) struct Reactor {
     poll: mio::Poll,
     events: Events,
     sources: Slab<Source>,
+    /// By descriptor number: the slot of who was registered under it last. That one may be gone, or have
+    /// lost the descriptor behind its back.
+    latest: Vec<u32>,
     /// The slots of what is watched exclusively: few.
     #[cfg(target_os = "linux")]
     exclusive: Vec<usize>,
@@ -172,6 +175,7 @@ impl Reactor {
             poll: mio::Poll::new()?,
             events: Events::with_capacity(EVENTS),
             sources: Slab::new(),
+            latest: Vec::new(),
             #[cfg(target_os = "linux")]
             exclusive: Vec::new(),
             next_generation: 0,
@@ -185,23 +189,30 @@ impl Reactor {
     }
 
     /// Starts to watch a descriptor, whose owner keeps it open until it calls `forget` or
-    /// `deregister`.
+    /// `deregister`. One that is watched already is an error of the kind `AlreadyExists`, and goes on
+    /// to be watched for whom it was.
     pub(crate) fn register(&mut self, fd: BorrowedFd<'_>) -> io::Result<Key> {
         use std::os::fd::AsRawFd as _;
         let fd = fd.as_raw_fd();
+        let is_owned = self.owner(fd).is_some();
         let key = self.insert(fd, Watch::Edges);
         let both = Interest::READABLE | Interest::WRITABLE;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let both = both | Interest::PRIORITY;
         let registry = self.poll.registry();
         let mut registered = registry.register(&mut SourceFd(&fd), key.token(), both);
-        if registered.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+        if registered.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists)
+            && !is_owned
+        {
             // The same open file was registered under this number by an owner who has closed it
             // while a duplicate kept the file open: that registration is nobody's.
             registered = registry.reregister(&mut SourceFd(&fd), key.token(), both);
         }
         match registered {
-            Ok(()) => Ok(key),
+            Ok(()) => {
+                self.set_latest(fd, key.slot);
+                Ok(key)
+            }
             Err(error) => {
                 self.sources.remove(key.slot as usize);
                 Err(error)
@@ -279,9 +290,12 @@ impl Reactor {
     /// Stops watching a descriptor that stays open. Gives back the wakers of those who still waited.
     pub(crate) fn deregister(&mut self, key: Key) -> Vec<Waker> {
         if let Some((fd, watch)) = self.source(key).map(|source| (source.fd, source.watch)) {
-            // It fails only if the number has another owner by now, which is not watched.
+            // The number may have another owner by now, who may be watched.
+            let is_owned = self.owner(fd) == Some(key.slot);
+            // It fails only if that one is not.
             let _ = match watch {
-                Watch::Edges => self.poll.registry().deregister(&mut SourceFd(&fd)),
+                Watch::Edges if is_owned => self.poll.registry().deregister(&mut SourceFd(&fd)),
+                Watch::Edges => Ok(()),
                 #[cfg(target_os = "linux")]
                 Watch::Exclusive { in_set: false } => Ok(()),
                 #[cfg(target_os = "linux")]
@@ -292,6 +306,21 @@ impl Reactor {
             };
         }
         self.forget(key)
+    }
+
+    /// The slot of who was registered last under a descriptor number, and is still here.
+    fn owner(&self, fd: RawFd) -> Option<u32> {
+        let slot = *self.latest.get(usize::try_from(fd).ok()?)?;
+        let source = self.sources.get(slot as usize)?;
+        (source.fd == fd).then_some(slot)
+    }
+
+    fn set_latest(&mut self, fd: RawFd, slot: u32) {
+        let place = usize::try_from(fd).expect("an open descriptor has a number");
+        if self.latest.len() <= place {
+            self.latest.resize(place + 1, u32::MAX);
+        }
+        self.latest[place] = slot;
     }
 
     /// Whether it is worth trying.
@@ -563,6 +592,45 @@ mod tests {
 
         reactor.would_block(key, Direction::Read);
         assert!(!reactor.is_ready(key, Direction::Read));
+    }
+
+    #[test]
+    fn a_descriptor_is_watched_for_one_owner_at_a_time() {
+        let mut reactor = Reactor::new().unwrap();
+        let (ours, mut theirs) = pair();
+        let first = reactor.register(ours.as_fd()).unwrap();
+        let error = reactor.register(ours.as_fd()).unwrap_err();
+        assert_eq!((error.kind(), reactor.len()), (io::ErrorKind::AlreadyExists, 1));
+        wait(&mut reactor);
+        wait_for(&mut reactor, first, Direction::Read);
+        theirs.write_all(b"x").unwrap();
+        assert_eq!(wait(&mut reactor), 1);
+        reactor.deregister(first);
+        reactor.register(ours.as_fd()).unwrap();
+    }
+
+    #[test]
+    fn who_lost_the_number_does_not_end_the_watch_of_who_has_it() {
+        use std::os::fd::{AsRawFd as _, OwnedFd};
+        let mut reactor = Reactor::new().unwrap();
+        let (old, _old_peer) = pair();
+        let (new, mut new_peer) = pair();
+        let number = old.as_raw_fd();
+        let loser = reactor.register(old.as_fd()).unwrap();
+        drop(old);
+        // The lowest free number is given again.
+        let new: OwnedFd = new.as_fd().try_clone_to_owned().unwrap();
+        if new.as_raw_fd() != number {
+            return eprintln!("another thread was faster");
+        }
+        let winner = reactor.register(new.as_fd()).unwrap();
+        wait(&mut reactor);
+        wait_for(&mut reactor, winner, Direction::Read);
+
+        reactor.deregister(loser);
+
+        new_peer.write_all(b"x").unwrap();
+        assert_eq!(wait(&mut reactor), 1);
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn socket_operations_give_an_error_that_says_what_to_do() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let listener = TcpListener::from_std(listener).unwrap();
-    let expected = format!("a socket operation {WHAT_TO_DO}");
+    let expected = format!("an I/O operation {WHAT_TO_DO}");
 
     assert_eq!(error_of(ours.read(&mut [0])), expected);
     assert_eq!(error_of(ours.write(b"x")), expected);

@@ -63,8 +63,8 @@ struct State {
     jobs: VecDeque<Job>,
     threads: usize,
     idle: usize,
-    /// How many of the idle ones `IDLE` has counted: those for whom there is no job in line.
-    counted: usize,
+    /// How many of them have no job coming, as counted in `IDLE`.
+    resting: usize,
     /// How many were started in all.
     started: usize,
     /// Those who wait for the end of the last thread.
@@ -80,28 +80,36 @@ pub(crate) enum Refused {
     NoThread(io::Error),
 }
 
-/// How many threads of all pools are idle and will stay so unless somebody submits a job: the lower half.
-/// The upper one says in which process, since a forked child has none of its parent's.
-static IDLE: AtomicU64 = AtomicU64::new(0);
-
-fn idle_threads() -> usize {
-    let all = IDLE.load(Ordering::Acquire);
-    let process = process_generation().unwrap_or_default();
-    if (all >> 32) as u32 == process { all as u32 as usize } else { 0 }
-}
-
 thread_local! {
     /// The address of what this thread belongs to.
     static OWN: Cell<*const Threads> = const { Cell::new(ptr::null()) };
 }
 
+/// How many threads of this process have no job and none coming, in the lower half; above it the
+/// process, as `event_loop/fork.rs` counts them.
+static IDLE: AtomicU64 = AtomicU64::new(0);
+
+fn pack(process: u32, resting: usize) -> u64 {
+    u64::from(process) << 32 | resting as u64
+}
+
+fn unpack(packed: u64) -> (u32, usize) {
+    ((packed >> 32) as u32, packed as u32 as usize)
+}
+
+/// How many threads do nothing unless they are asked to.
+fn resting() -> usize {
+    let (process, resting) = unpack(IDLE.load(Ordering::Acquire));
+    if process == process_generation().unwrap_or_default() { resting } else { 0 }
+}
+
 impl Threads {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
-        set_idle_threads(idle_threads);
         Self::with(settings, process_generation().unwrap_or_default(), false)
     }
 
     fn with(settings: Settings, process: u32, closed: bool) -> Arc<Self> {
+        set_idle_threads(resting);
         Arc::new(Self {
             settings,
             process,
@@ -144,7 +152,7 @@ impl Threads {
             return Err(Refused::Closed);
         }
         state.jobs.push_back(job);
-        self.count_idle(&mut state);
+        self.count_resting(&mut state);
         if state.idle >= state.jobs.len() {
             drop(state);
             self.work.notify_one();
@@ -171,7 +179,7 @@ impl Threads {
                     return Ok(());
                 }
                 let refused = mem::take(&mut state.jobs);
-                self.count_idle(&mut state);
+                self.count_resting(&mut state);
                 self.tell_if_ended(state);
                 drop(refused);
                 Err(Refused::NoThread(error))
@@ -185,7 +193,7 @@ impl Threads {
         let mut state = self.lock();
         loop {
             while let Some(job) = state.jobs.pop_front() {
-                self.count_idle(&mut state);
+                self.count_resting(&mut state);
                 drop(state);
                 // A closure's panic is caught inside; this one would be a destructor's.
                 contain(job);
@@ -195,7 +203,7 @@ impl Threads {
                 break;
             }
             state.idle += 1;
-            self.count_idle(&mut state);
+            self.count_resting(&mut state);
             let (woken, timeout) = self
                 .work
                 .wait_timeout_while(state, self.settings.keep_alive, |state| {
@@ -204,7 +212,7 @@ impl Threads {
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
-            self.count_idle(&mut state);
+            self.count_resting(&mut state);
             if timeout.timed_out() && state.jobs.is_empty() {
                 break;
             }
@@ -213,20 +221,20 @@ impl Threads {
         self.tell_if_ended(state);
     }
 
-    /// Keeps `IDLE` right after a change of the idle threads or of the jobs.
-    fn count_idle(&self, state: &mut State) {
-        let idle = state.idle.saturating_sub(state.jobs.len());
-        if idle == state.counted {
+    /// Brings `IDLE` up to date with a change of the idle threads or of the jobs.
+    fn count_resting(&self, state: &mut State) {
+        let now = state.idle.saturating_sub(state.jobs.len());
+        let before = mem::replace(&mut state.resting, now);
+        if now == before {
             return;
         }
-        let change = |all: u64| {
-            let (process, count) = ((all >> 32) as u32, all as u32 as usize);
-            let others = if process == self.process { count - state.counted } else { 0 };
-            Some((u64::from(self.process) << 32) | (others + idle) as u64)
+        let count = |packed| {
+            let (process, resting) = unpack(packed);
+            // What the parent counted does not exist in the child.
+            let others = if process == self.process { resting.saturating_sub(before) } else { 0 };
+            Some(pack(self.process, others + now))
         };
-        // It always has a next value. Whoever reads it also sees what the thread did before it was idle.
-        let _ = IDLE.fetch_update(Ordering::AcqRel, Ordering::Relaxed, change);
-        state.counted = idle;
+        let _ = IDLE.fetch_update(Ordering::AcqRel, Ordering::Acquire, count);
     }
 
     /// Tells those who wait for the end, if it has come.
@@ -252,7 +260,7 @@ impl Threads {
     pub(crate) fn drop_waiting_jobs(&self) -> usize {
         let mut state = self.lock();
         let jobs = mem::take(&mut state.jobs);
-        self.count_idle(&mut state);
+        self.count_resting(&mut state);
         drop(state);
         let count = jobs.len();
         // One by one, so that a destructor's panic takes none along.

@@ -40,12 +40,12 @@ mod copy;
 mod duplex;
 mod limit;
 mod lines;
+mod nonblocking;
 mod poll_io;
 mod search;
 mod source;
 mod stream;
 
-pub(crate) use self::source::{Done, Source};
 pub use self::{
     buf_reader::BufReader,
     buf_writer::BufWriter,
@@ -54,5 +54,9 @@ pub use self::{
     limit::LimitExceeded,
     lines::{Lines, Split},
     search::Separators,
+};
+pub(crate) use self::{
+    nonblocking::{flags as descriptor_flags, set_nonblocking},
+    source::{Done, Source},
 };
 pub(crate) use crate::reactor::{Direction, Ticket};

@@ -79,6 +79,25 @@ impl<T: AsFd> Source<T> {
         }
     }
 
+    /// Stops watching a descriptor that may stay open when it is dropped.
+    pub(crate) fn deregister(&mut self) {
+        if let Some(Registration { loop_id, key }) = self.registration.take() {
+            event_loop::run_or_post(loop_id, move |core| {
+                let wakers = core.deregister(key);
+                drop(wakers);
+            });
+        }
+    }
+
+    /// Says that an operation that was done elsewhere would have blocked.
+    pub(crate) fn would_block(&self, direction: Direction) {
+        if let Some(Registration { loop_id, key }) = self.registration.get().copied() {
+            event_loop::run_or_post(loop_id, move |core| {
+                core.reactor.borrow_mut().would_block(key, direction);
+            });
+        }
+    }
+
     pub(crate) fn get(&self) -> &T {
         self.io.as_ref().expect("only `into_inner` takes it, which consumes the source")
     }
@@ -91,7 +110,7 @@ impl<T: AsFd> Source<T> {
                 None if event_loop::is_alive(loop_id) => {
                     // Put back, for the drop of `self` to release.
                     let _ = self.registration.set(Registration { loop_id, key });
-                    return Err(event_loop::other_loop("a socket", loop_id));
+                    return Err(event_loop::other_loop("a socket or other descriptor", loop_id));
                 }
                 None => {}
             }
@@ -220,7 +239,7 @@ impl<T: AsFd> Source<T> {
                 }
             }
         });
-        polled.unwrap_or_else(|| Poll::Ready(Err(event_loop::no_loop("a socket operation"))))
+        polled.unwrap_or_else(|| Poll::Ready(Err(event_loop::no_loop("an I/O operation"))))
     }
 
     fn poll_readiness(
@@ -250,14 +269,16 @@ impl<T: AsFd> Source<T> {
             park(core, key, direction, ticket, cx.waker());
             Poll::Pending
         });
-        polled.unwrap_or_else(|| Poll::Ready(Err(event_loop::no_loop("a socket operation"))))
+        polled.unwrap_or_else(|| Poll::Ready(Err(event_loop::no_loop("an I/O operation"))))
     }
 
     /// The key with this loop, if there is one; an error if there is one with another.
     fn registered(&self, core: &Core) -> io::Result<Option<Key>> {
         match self.registration.get() {
             Some(registration) if registration.loop_id == core.id() => Ok(Some(registration.key)),
-            Some(registration) => Err(event_loop::other_loop("a socket", registration.loop_id)),
+            Some(registration) => {
+                Err(event_loop::other_loop("a socket or other descriptor", registration.loop_id))
+            }
             None => Ok(None),
         }
     }

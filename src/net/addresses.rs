@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
+    vec,
 };
 
 use crate::blocking;
@@ -28,6 +29,33 @@ use crate::blocking;
 pub trait ToSocketAddrs: sealed::Target {}
 
 impl<T: sealed::Target + ?Sized> ToSocketAddrs for T {}
+
+/// Gives the addresses that something stands for, looking a name up if it is one.
+///
+/// # Errors
+///
+/// When the name cannot be looked up, or a text is no `HOST:PORT`.
+///
+/// # Cancel safety
+///
+/// Dropping the future gives the lookup up; a thread may be busy with it for a while.
+///
+/// # Examples
+///
+/// ```
+/// greenloop::run(async {
+///     let mut addresses = greenloop::net::lookup_host("localhost:80").await?;
+///     assert!(addresses.all(|address| address.ip().is_loopback()));
+///     std::io::Result::Ok(())
+/// })
+/// # .unwrap();
+/// ```
+#[doc(alias = "getaddrinfo")]
+#[doc(alias = "gethostbyname")]
+#[doc(alias = "to_socket_addrs")]
+pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<vec::IntoIter<SocketAddr>> {
+    resolve(host).await.map(Vec::into_iter)
+}
 
 /// Gives the addresses; there may be none.
 pub(super) async fn resolve(target: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {

@@ -1,11 +1,11 @@
-//! The methods of every stream, written once: a type with a field `source` gets those for reading
-//! and those for writing that `io/stream.rs` has, with their documentation.
+//! The methods of every stream, written once: a type that has a source gets those for reading and
+//! those for writing that `io/stream.rs` has, with their documentation.
 //!
 //! Macros, because the methods belong to the type itself: a trait would have to be imported.
 
 /// The methods of what can be read.
 macro_rules! read_methods {
-    ($Stream:ty) => {
+    ($Stream:ty, $self:ident => $source:expr) => {
         impl $Stream {
             /// Reads what has arrived, waiting until something has, and gives the number of bytes;
             /// zero is the end of the stream (or an empty buffer).
@@ -17,8 +17,8 @@ macro_rules! read_methods {
             /// # Cancel safety
             ///
             /// Dropping the future loses no data.
-            pub async fn read(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                self.source.read(buffer).await
+            pub async fn read(&$self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                $source.read(buffer).await
             }
 
             /// Reads into several buffers, one after the other; the rest is as for
@@ -28,10 +28,10 @@ macro_rules! read_methods {
             ///
             /// As [`read`](Self::read).
             pub async fn read_vectored(
-                &self,
+                &$self,
                 buffers: &mut [std::io::IoSliceMut<'_>],
             ) -> std::io::Result<usize> {
-                self.source.read_vectored(buffers).await
+                $source.read_vectored(buffers).await
             }
 
             /// Reads until the buffer is full.
@@ -44,8 +44,8 @@ macro_rules! read_methods {
             /// # Cancel safety
             ///
             /// None: what has been read is in the buffer, but nobody knows how much it is.
-            pub async fn read_exact(&self, buffer: &mut [u8]) -> std::io::Result<()> {
-                self.source.read_exact(buffer).await
+            pub async fn read_exact(&$self, buffer: &mut [u8]) -> std::io::Result<()> {
+                $source.read_exact(buffer).await
             }
 
             /// Waits until there is something to read, or the stream has ended. Another task may be
@@ -59,8 +59,8 @@ macro_rules! read_methods {
             /// # Cancel safety
             ///
             /// Dropping the future changes nothing.
-            pub async fn readable(&self) -> std::io::Result<()> {
-                self.source.readiness($crate::io::Direction::Read).await
+            pub async fn readable(&$self) -> std::io::Result<()> {
+                $source.readiness($crate::io::Direction::Read).await
             }
 
             /// Reads what has arrived, on any thread.
@@ -68,8 +68,8 @@ macro_rules! read_methods {
             /// # Errors
             ///
             /// `WouldBlock` when nothing has; otherwise the system's error.
-            pub fn try_read(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                self.source.try_read(buffer)
+            pub fn try_read(&$self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                $source.try_read(buffer)
             }
 
             /// Reads into several buffers what has arrived, on any thread.
@@ -78,10 +78,10 @@ macro_rules! read_methods {
             ///
             /// As [`try_read`](Self::try_read).
             pub fn try_read_vectored(
-                &self,
+                &$self,
                 buffers: &mut [std::io::IoSliceMut<'_>],
             ) -> std::io::Result<usize> {
-                self.source.try_read_vectored(buffers)
+                $source.try_read_vectored(buffers)
             }
         }
     };
@@ -89,7 +89,7 @@ macro_rules! read_methods {
 
 /// The methods of what can be written.
 macro_rules! write_methods {
-    ($Stream:ty) => {
+    ($Stream:ty, $self:ident => $source:expr) => {
         impl $Stream {
             /// Writes what there is room for, waiting until there is some, and gives the number of
             /// bytes.
@@ -102,8 +102,8 @@ macro_rules! write_methods {
             /// # Cancel safety
             ///
             /// Dropping the future means that nothing was written.
-            pub async fn write(&self, buffer: &[u8]) -> std::io::Result<usize> {
-                self.source.write(buffer).await
+            pub async fn write(&$self, buffer: &[u8]) -> std::io::Result<usize> {
+                $source.write(buffer).await
             }
 
             /// Writes several buffers with one system call; the rest is as for
@@ -113,10 +113,10 @@ macro_rules! write_methods {
             ///
             /// As [`write`](Self::write).
             pub async fn write_vectored(
-                &self,
+                &$self,
                 buffers: &[std::io::IoSlice<'_>],
             ) -> std::io::Result<usize> {
-                self.source.write_vectored(buffers).await
+                $source.write_vectored(buffers).await
             }
 
             /// Writes the whole buffer.
@@ -129,8 +129,8 @@ macro_rules! write_methods {
             ///
             /// None: part of the buffer may have been written.
             #[doc(alias = "sendall")]
-            pub async fn write_all(&self, buffer: &[u8]) -> std::io::Result<()> {
-                self.source.write_all(buffer).await
+            pub async fn write_all(&$self, buffer: &[u8]) -> std::io::Result<()> {
+                $source.write_all(buffer).await
             }
 
             /// Waits until there is room to write, or the peer is gone.
@@ -143,8 +143,8 @@ macro_rules! write_methods {
             /// # Cancel safety
             ///
             /// Dropping the future changes nothing.
-            pub async fn writable(&self) -> std::io::Result<()> {
-                self.source.readiness($crate::io::Direction::Write).await
+            pub async fn writable(&$self) -> std::io::Result<()> {
+                $source.readiness($crate::io::Direction::Write).await
             }
 
             /// Writes what there is room for, on any thread.
@@ -152,8 +152,8 @@ macro_rules! write_methods {
             /// # Errors
             ///
             /// `WouldBlock` when there is none; otherwise the system's error.
-            pub fn try_write(&self, buffer: &[u8]) -> std::io::Result<usize> {
-                self.source.try_write(buffer)
+            pub fn try_write(&$self, buffer: &[u8]) -> std::io::Result<usize> {
+                $source.try_write(buffer)
             }
 
             /// Writes several buffers as far as there is room for them, on any thread.
@@ -162,10 +162,10 @@ macro_rules! write_methods {
             ///
             /// As [`try_write`](Self::try_write).
             pub fn try_write_vectored(
-                &self,
+                &$self,
                 buffers: &[std::io::IoSlice<'_>],
             ) -> std::io::Result<usize> {
-                self.source.try_write_vectored(buffers)
+                $source.try_write_vectored(buffers)
             }
         }
     };
@@ -176,8 +176,8 @@ macro_rules! write_methods {
 /// Of the tasks that poll through the traits, one per direction is remembered: the last one.
 macro_rules! stream_socket {
     ($Stream:ident, $halves:ident) => {
-        $crate::net::stream_methods::read_methods!($Stream);
-        $crate::net::stream_methods::write_methods!($Stream);
+        $crate::net::stream_methods::read_methods!($Stream, self => self.source);
+        $crate::net::stream_methods::write_methods!($Stream, self => self.source);
         $crate::net::stream_methods::async_read!($Stream);
         $crate::net::stream_methods::async_read!(&$Stream);
         $crate::net::stream_methods::async_write!($Stream);

@@ -202,7 +202,7 @@ macro_rules! reads {
             }
         }
 
-        read_methods!($name);
+        read_methods!($name, self => self.source);
         async_read!($name);
         async_read!(&$name);
         as_fd!($name);

@@ -11,6 +11,7 @@
 mod accepting;
 mod handle;
 mod limits;
+mod pipe;
 mod read_and_write;
 mod tcp_listener;
 mod tcp_stream;
@@ -20,7 +21,10 @@ mod unix_listener;
 mod unix_stream;
 mod wait_io;
 
+use std::{io, vec};
+
 pub use self::{
+    pipe::{PipeReader, PipeWriter, pipe},
     tcp_listener::{Incoming, TcpListener},
     tcp_stream::TcpStream,
     udp_socket::UdpSocket,
@@ -34,3 +38,17 @@ pub use std::net::{
 
 pub(super) use self::wait_io::wait_io;
 pub use crate::net::ToSocketAddrs;
+
+/// Gives the addresses that something stands for; see [`crate::net::lookup_host`].
+///
+/// # Errors
+///
+/// Those of [`crate::net::lookup_host`].
+///
+/// # Panics
+///
+/// Outside of a green thread.
+#[track_caller]
+pub fn lookup_host(host: impl ToSocketAddrs) -> io::Result<vec::IntoIter<SocketAddr>> {
+    wait_io(crate::net::lookup_host(host))
+}
