@@ -144,53 +144,56 @@ impl Notify {
         self.waiting.tell_all();
     }
 
-    /// Whether the future of this round is through; if not, it waits, if it is to be woken by a waker.
+    /// Whether the future of this round is through; if not, it waits.
     #[inline]
     fn poll(&self, round: u64, waiter: Pin<&Waiter>, cx: &mut Context<'_>) -> Poll<()> {
-        poll_counted(cx, |cx| match waiter.state() {
-            State::Idle => {
-                if self.is_through(round, &waiter) {
-                    return Poll::Ready(());
-                }
-                // It may be notified when a stranger's waker is cloned.
-                let waker = cx.waker().clone();
-                if self.is_through(round, &waiter) {
-                    return Poll::Ready(());
-                }
-                self.waiting.push(waiter, Some(waker));
-                Poll::Pending
-            }
-            State::Waiting if waiter.poll(cx.waker()) == State::Waiting => Poll::Pending,
-            State::Waiting | State::Granted | State::Told => {
+        match waiter.state() {
+            State::Granted | State::Told => poll_counted(cx, |_| {
                 waiter.settle();
                 Poll::Ready(())
+            }),
+            State::Idle | State::Waiting => self.poll_in_line(round, waiter, cx),
+        }
+    }
+
+    /// Not inlined, so that the poll that ends a wait is small.
+    #[inline(never)]
+    fn poll_in_line(&self, round: u64, waiter: Pin<&Waiter>, cx: &mut Context<'_>) -> Poll<()> {
+        poll_counted(cx, |cx| {
+            if waiter.poll(cx.waker()) == State::Waiting {
+                return Poll::Pending;
             }
+            if waiter.state() != State::Idle || self.is_through(round) {
+                waiter.settle();
+                return Poll::Ready(());
+            }
+            // It may be notified when a stranger's waker is cloned.
+            let waker = cx.waker().clone();
+            if self.is_through(round) {
+                waiter.settle();
+                return Poll::Ready(());
+            }
+            self.waiting.push(waiter, Some(waker));
+            Poll::Pending
         })
     }
 
-    /// For a future that does not wait yet: whether it need not.
+    /// For a future that does not wait yet: whether it need not, which it must then use.
     #[inline]
-    fn is_through(&self, round: u64, waiter: &Waiter) -> bool {
-        let through = self.rounds.get() != round || self.permit.replace(false);
-        if through {
-            waiter.settle();
-        }
-        through
+    fn is_through(&self, round: u64) -> bool {
+        self.rounds.get() != round || self.permit.replace(false)
     }
 
     fn enable(&self, round: u64, waiter: Pin<&Waiter>) -> bool {
         match waiter.state() {
-            State::Idle if self.is_through(round, &waiter) => true,
-            State::Idle => {
+            State::Waiting => return false,
+            State::Idle if !self.is_through(round) => {
                 self.waiting.push(waiter, None);
-                false
+                return false;
             }
-            State::Waiting => false,
-            State::Granted | State::Told => {
-                waiter.settle();
-                true
-            }
+            State::Idle | State::Granted | State::Told => waiter.settle(),
         }
+        true
     }
 }
 

@@ -155,6 +155,16 @@ impl WaitQueue {
         head
     }
 
+    /// Frees the head of a queue that goes. Only futures that were leaked can still wait then.
+    #[cold]
+    fn free(&mut self, head: NonNull<Head>) {
+        self.tell_all();
+        self.head.set(None);
+        // SAFETY: it came from a box, and no waiter refers to it any more.
+        let head = unsafe { Box::from_raw(head.as_ptr()) };
+        head.place.deregister();
+    }
+
     /// Tells `see` who stands in the line of a head.
     ///
     /// # Safety
@@ -184,13 +194,10 @@ impl What {
 }
 
 impl Drop for WaitQueue {
-    /// Only futures that were leaked can still wait then.
+    #[inline]
     fn drop(&mut self) {
-        self.tell_all();
-        if let Some(head) = self.head.take() {
-            // SAFETY: it came from a box, and no waiter refers to it any more.
-            let head = unsafe { Box::from_raw(head.as_ptr()) };
-            head.place.deregister();
+        if let Some(head) = self.head.get() {
+            self.free(head);
         }
     }
 }
