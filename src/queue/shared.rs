@@ -293,7 +293,7 @@ pin_project_lite::pin_project! {
     struct Items<'a, T, O> {
         shared: &'a Shared<T, O>,
         #[pin]
-        take: Option<Take<'a>>,
+        take: Option<Take<&'a Permits>>,
     }
 }
 

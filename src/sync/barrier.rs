@@ -72,7 +72,7 @@ impl Barrier {
     ///
     /// Whoever is dropped is not counted any more; the others go on waiting.
     pub fn wait(&self) -> BarrierWait<'_> {
-        BarrierWait { barrier: self, waiter: Waiter::new() }
+        BarrierWait { barrier: self, waiter: Waiter::new(0) }
     }
 
     /// Sends those who wait away with an error, and begins anew. It also mends a barrier that was aborted.
@@ -172,7 +172,7 @@ impl Future for BarrierWait<'_> {
                 if let Some(result) = barrier.arrive() {
                     return Poll::Ready(result);
                 }
-                barrier.waiting.push(waiter, 0, Some(waker));
+                barrier.waiting.push(waiter, Some(waker));
                 Poll::Pending
             }
             State::Waiting => Poll::Pending,

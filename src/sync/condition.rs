@@ -11,7 +11,7 @@ use std::{
 use super::{counted::poll_counted, mutex::MutexGuard};
 use crate::{
     time::timeout,
-    wait_queue::{State, WaitQueue, Waiter, What},
+    wait_queue::{Grants, State, Turn, WaitQueue, What},
 };
 
 static WHAT: What = What::queue("Condition");
@@ -185,7 +185,7 @@ impl Condition {
 
     /// Waits for a notification, after having released the lock.
     fn notified<'a, T: ?Sized>(&'a self, guard: MutexGuard<'a, T>) -> Notification<'a, T> {
-        Notification { condition: self, guard: Some(guard), waiter: Waiter::new() }
+        Notification { guard: Some(guard), turn: Turn::new(self, 0) }
     }
 }
 
@@ -205,17 +205,16 @@ impl fmt::Debug for Condition {
 pin_project_lite::pin_project! {
     /// Releases the lock with its first poll, and waits for a notification.
     struct Notification<'a, T: ?Sized> {
-        condition: &'a Condition,
         guard: Option<MutexGuard<'a, T>>,
         #[pin]
-        waiter: Waiter,
+        turn: Turn<&'a Condition>,
     }
+}
 
-    impl<T: ?Sized> PinnedDrop for Notification<'_, T> {
-        fn drop(this: Pin<&mut Self>) {
-            if this.waiter.take() == State::Granted {
-                this.condition.notify(1);
-            }
+impl Grants for &Condition {
+    fn take_back(&self, state: State, _: u32) {
+        if state == State::Granted {
+            self.notify(1);
         }
     }
 }
@@ -225,10 +224,11 @@ impl<'a, T: ?Sized> Future for Notification<'a, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Notified<'a>> {
         let this = self.project();
-        let waiter = this.waiter.into_ref();
+        let turn = this.turn.into_ref();
+        let (condition, waiter) = (*turn.get_ref().grants(), turn.waiter());
         poll_counted(cx, |cx| match waiter.poll(cx.waker()) {
             State::Idle => {
-                this.condition.waiting.push(waiter, 0, Some(cx.waker().clone()));
+                condition.waiting.push(waiter, Some(cx.waker().clone()));
                 // Nothing can have been notified before, since it is still locked.
                 *this.guard = None;
                 Poll::Pending
@@ -236,7 +236,7 @@ impl<'a, T: ?Sized> Future for Notification<'a, T> {
             State::Waiting => Poll::Pending,
             State::Granted => {
                 waiter.take();
-                Poll::Ready(Notified { passes_on: Some(*this.condition) })
+                Poll::Ready(Notified { passes_on: Some(condition) })
             }
             State::Told => {
                 waiter.take();

@@ -113,7 +113,7 @@ impl Event {
     /// Dropping the future only means not to wait.
     #[inline]
     pub fn wait(&self) -> EventWait<'_> {
-        EventWait { event: self, waiter: Waiter::new() }
+        EventWait { event: self, waiter: Waiter::new(0) }
     }
 }
 
@@ -158,7 +158,7 @@ impl Future for EventWait<'_> {
                     if this.event.is_set() {
                         return Poll::Ready(());
                     }
-                    this.event.waiting.push(this.waiter.into_ref(), 0, Some(waker));
+                    this.event.waiting.push(this.waiter.into_ref(), Some(waker));
                     Poll::Pending
                 }
                 State::Waiting => Poll::Pending,

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::permits::{Permits, Take};
+use super::permits::{HasPermits, Permits, Take};
 use crate::wait_queue::{What, Who};
 
 static WHAT: What = What::queue("Mutex");
@@ -78,7 +78,7 @@ impl<T: ?Sized> Mutex<T> {
     /// next.
     #[inline]
     pub fn lock(&self) -> Lock<'_, T> {
-        Lock { mutex: self, take: self.permits.take(1) }
+        Lock { take: Take::new(self, 1) }
     }
 
     /// Takes the lock if it is free and nobody waits for it.
@@ -156,6 +156,13 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
+impl<T: ?Sized> HasPermits for Mutex<T> {
+    #[inline]
+    fn permits(&self) -> &Permits {
+        &self.permits
+    }
+}
+
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Mutex");
@@ -185,9 +192,8 @@ pin_project_lite::pin_project! {
     /// The future of [`Mutex::lock`].
     #[must_use = "a future does nothing unless awaited"]
     pub struct Lock<'a, T: ?Sized> {
-        mutex: &'a Mutex<T>,
         #[pin]
-        take: Take<'a>,
+        take: Take<&'a Mutex<T>>,
     }
 }
 
@@ -196,9 +202,8 @@ impl<'a, T: ?Sized> Future for Lock<'a, T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mutex = *this.mutex;
-        this.take.poll(cx).map(|_never_closed| {
+        let mutex = *self.take.source();
+        self.project().take.poll(cx).map(|_never_closed| {
             mutex.permits.set_holder(Who::of(cx.waker()));
             MutexGuard { mutex }
         })

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::counted::poll_counted;
-use crate::wait_queue::{State, WaitQueue, Waiter, What};
+use crate::wait_queue::{Grants, State, Turn, WaitQueue, Waiter, What};
 
 static WHAT: What = What::queue("Notify");
 
@@ -95,7 +95,7 @@ impl Notify {
     /// before it could tell, notifies the next.
     #[inline]
     pub fn notified(&self) -> Notified<'_> {
-        Notified { notify: self, round: self.rounds.get(), waiter: Waiter::new() }
+        Notified { round: self.rounds.get(), turn: Turn::new(self, 0) }
     }
 
     /// As [`notified`](Self::notified), for a future that borrows nothing.
@@ -115,7 +115,7 @@ impl Notify {
     /// });
     /// ```
     pub fn notified_owned(self: Rc<Self>) -> OwnedNotified {
-        OwnedNotified { round: self.rounds.get(), notify: self, waiter: Waiter::new() }
+        OwnedNotified { round: self.rounds.get(), turn: Turn::new(self, 0) }
     }
 
     /// Wakes the first who waits; if nobody does, the next who comes does not wait.
@@ -144,63 +144,72 @@ impl Notify {
         self.waiting.tell_all();
     }
 
-    /// Whether the future of this round is through; if not, it waits, if it is to be woken by a waker.
+    /// Whether the future of this round is through; if not, it waits.
     #[inline]
     fn poll(&self, round: u64, waiter: Pin<&Waiter>, cx: &mut Context<'_>) -> Poll<()> {
-        poll_counted(cx, |cx| match waiter.state() {
-            State::Idle => {
-                if self.is_through(round, &waiter) {
-                    return Poll::Ready(());
-                }
-                // It may be notified when a stranger's waker is cloned.
-                let waker = cx.waker().clone();
-                if self.is_through(round, &waiter) {
-                    return Poll::Ready(());
-                }
-                self.waiting.push(waiter, 0, Some(waker));
-                Poll::Pending
-            }
-            State::Waiting if waiter.poll(cx.waker()) == State::Waiting => Poll::Pending,
-            State::Waiting | State::Granted | State::Told => {
+        match waiter.state() {
+            State::Granted | State::Told => poll_counted(cx, |_| {
                 waiter.settle();
                 Poll::Ready(())
+            }),
+            State::Idle | State::Waiting => self.poll_in_line(round, waiter, cx),
+        }
+    }
+
+    /// Not inlined, so that the poll that ends a wait is small.
+    #[inline(never)]
+    fn poll_in_line(&self, round: u64, waiter: Pin<&Waiter>, cx: &mut Context<'_>) -> Poll<()> {
+        poll_counted(cx, |cx| {
+            if waiter.poll(cx.waker()) == State::Waiting {
+                return Poll::Pending;
             }
+            if waiter.state() != State::Idle || self.is_through(round) {
+                waiter.settle();
+                return Poll::Ready(());
+            }
+            // It may be notified when a stranger's waker is cloned.
+            let waker = cx.waker().clone();
+            if self.is_through(round) {
+                waiter.settle();
+                return Poll::Ready(());
+            }
+            self.waiting.push(waiter, Some(waker));
+            Poll::Pending
         })
     }
 
-    /// For a future that does not wait yet: whether it need not.
+    /// For a future that does not wait yet: whether it need not, which it must then use.
     #[inline]
-    fn is_through(&self, round: u64, waiter: &Waiter) -> bool {
-        let through = self.rounds.get() != round || self.permit.replace(false);
-        if through {
-            waiter.settle();
-        }
-        through
+    fn is_through(&self, round: u64) -> bool {
+        self.rounds.get() != round || self.permit.replace(false)
     }
 
     fn enable(&self, round: u64, waiter: Pin<&Waiter>) -> bool {
         match waiter.state() {
-            State::Idle if self.is_through(round, &waiter) => true,
-            State::Idle => {
-                self.waiting.push(waiter, 0, None);
-                false
+            State::Waiting => return false,
+            State::Idle if !self.is_through(round) => {
+                self.waiting.push(waiter, None);
+                return false;
             }
-            State::Waiting => false,
-            State::Granted | State::Told => {
-                waiter.settle();
-                true
-            }
+            State::Idle | State::Granted | State::Told => waiter.settle(),
+        }
+        true
+    }
+}
+
+impl Grants for &Notify {
+    fn take_back(&self, state: State, number: u32) {
+        match (state, number) {
+            (State::Granted, LAST) => self.notify_last(),
+            (State::Granted, _) => self.notify_one(),
+            _ => {}
         }
     }
+}
 
-    /// Passes the notification on of a future that is dropped.
-    #[inline]
-    fn give_up(&self, waiter: &Waiter) {
-        if waiter.state() == State::Granted {
-            let number = waiter.number();
-            waiter.take();
-            if number == LAST { self.notify_last() } else { self.notify_one() }
-        }
+impl Grants for Rc<Notify> {
+    fn take_back(&self, state: State, number: u32) {
+        (&**self).take_back(state, number);
     }
 }
 
@@ -222,16 +231,9 @@ pin_project_lite::pin_project! {
     #[derive(Debug)]
     #[must_use = "a future does nothing unless awaited"]
     pub struct Notified<'a> {
-        notify: &'a Notify,
         round: u64,
         #[pin]
-        waiter: Waiter,
-    }
-
-    impl PinnedDrop for Notified<'_> {
-        fn drop(this: Pin<&mut Self>) {
-            this.notify.give_up(&this.waiter);
-        }
+        turn: Turn<&'a Notify>,
     }
 }
 
@@ -257,8 +259,8 @@ impl Notified<'_> {
     /// });
     /// ```
     pub fn enable(self: Pin<&mut Self>) -> bool {
-        let this = self.project();
-        this.notify.enable(*this.round, this.waiter.into_ref())
+        let this = self.into_ref().project_ref();
+        this.turn.grants().enable(*this.round, this.turn.waiter())
     }
 }
 
@@ -267,8 +269,8 @@ impl Future for Notified<'_> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        this.notify.poll(*this.round, this.waiter.into_ref(), cx)
+        let this = self.into_ref().project_ref();
+        this.turn.grants().poll(*this.round, this.turn.waiter(), cx)
     }
 }
 
@@ -277,24 +279,17 @@ pin_project_lite::pin_project! {
     #[derive(Debug)]
     #[must_use = "a future does nothing unless awaited"]
     pub struct OwnedNotified {
-        notify: Rc<Notify>,
         round: u64,
         #[pin]
-        waiter: Waiter,
-    }
-
-    impl PinnedDrop for OwnedNotified {
-        fn drop(this: Pin<&mut Self>) {
-            this.notify.give_up(&this.waiter);
-        }
+        turn: Turn<Rc<Notify>>,
     }
 }
 
 impl OwnedNotified {
     /// As [`Notified::enable`].
     pub fn enable(self: Pin<&mut Self>) -> bool {
-        let this = self.project();
-        this.notify.enable(*this.round, this.waiter.into_ref())
+        let this = self.into_ref().project_ref();
+        this.turn.grants().enable(*this.round, this.turn.waiter())
     }
 }
 
@@ -303,7 +298,7 @@ impl Future for OwnedNotified {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        this.notify.poll(*this.round, this.waiter.into_ref(), cx)
+        let this = self.into_ref().project_ref();
+        this.turn.grants().poll(*this.round, this.turn.waiter(), cx)
     }
 }

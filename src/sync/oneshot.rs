@@ -21,7 +21,7 @@
 //! ```
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     fmt,
     panic::Location,
     pin::Pin,
@@ -59,7 +59,8 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
         sender_gone: Cell::new(false),
         receiver_closed: Cell::new(false),
         receives: WaitSlot::new(&RECEIVES, created),
-        waits_for_close: WaitQueue::new(&CLOSED, created),
+        waits_for_close: OnceCell::new(),
+        created,
     });
     (Sender { shared: shared.clone() }, Receiver { shared: Some(shared) })
 }
@@ -71,7 +72,9 @@ pin_project_lite::pin_project! {
         receiver_closed: Cell<bool>,
         #[pin]
         receives: WaitSlot,
-        waits_for_close: WaitQueue,
+        // Few senders wait for the close, so it is made for the first that does.
+        waits_for_close: OnceCell<Box<WaitQueue>>,
+        created: &'static Location<'static>,
     }
 }
 
@@ -86,7 +89,9 @@ impl<T> Shared<T> {
 
     fn close(&self) {
         self.receiver_closed.set(true);
-        self.waits_for_close.tell_all();
+        if let Some(waiting) = self.waits_for_close.get() {
+            waiting.tell_all();
+        }
     }
 }
 
@@ -138,8 +143,9 @@ impl<T> Sender<T> {
     /// ```
     pub async fn closed(&mut self) {
         let shared = &*self.shared;
+        let queue = || Box::new(WaitQueue::new(&CLOSED, shared.created));
         let look = || shared.receiver_closed.get().then_some(());
-        Until::new(&shared.waits_for_close, look).await;
+        Until::new(shared.waits_for_close.get_or_init(queue), look).await;
     }
 
     /// Whether the receiver was closed or dropped.

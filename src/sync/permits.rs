@@ -1,7 +1,7 @@
 //! A number of permits, handed from those who give some back to those who wait, in their order.
 //!
-//! Under every lock, semaphore and bounded channel. It knows nothing of guards: whoever took permits gives
-//! them back.
+//! Under every lock, semaphore, bounded channel and queue. It knows nothing of guards: whoever took permits
+//! gives them back.
 //!
 //! Invariant: the first who waits wants more than there is, except while `serve` is at it.
 
@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::counted::poll_counted;
-use crate::wait_queue::{State, WaitQueue, Waiter, What, Who};
+use crate::wait_queue::{Grants, State, Turn, WaitQueue, What, Who};
 
 #[derive(Debug)]
 pub(crate) struct Permits {
@@ -34,6 +34,15 @@ pub(crate) enum Refused {
     Closed,
     /// There are too few, or somebody waits for them.
     TooFew,
+}
+
+/// Something that has permits. What a future refers to, so that it need not refer to both.
+pub(crate) trait HasPermits {
+    fn permits(&self) -> &Permits;
+
+    /// Somebody who waited has given up, or given back what was granted.
+    #[inline]
+    fn gave_up(&self) {}
 }
 
 impl Permits {
@@ -59,6 +68,7 @@ impl Permits {
         self.available.get()
     }
 
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.get()
     }
@@ -79,8 +89,8 @@ impl Permits {
 
     /// Waits for permits.
     #[inline]
-    pub(crate) fn take(&self, number: u32) -> Take<'_> {
-        Take { permits: self, number, waiter: Waiter::new() }
+    pub(crate) fn take(&self, number: u32) -> Take<&Self> {
+        Take::new(self, number)
     }
 
     /// Gives permits, to those who wait first of all.
@@ -129,61 +139,87 @@ impl Permits {
     }
 }
 
-pin_project_lite::pin_project! {
-    /// The future of `Permits::take`. Dropped after it was granted permits, it passes them on.
-    #[derive(Debug)]
-    #[must_use = "a future does nothing unless awaited"]
-    pub(crate) struct Take<'a> {
-        permits: &'a Permits,
-        number: u32,
-        #[pin]
-        waiter: Waiter,
-    }
-
-    impl PinnedDrop for Take<'_> {
-        fn drop(this: Pin<&mut Self>) {
-            if this.waiter.state() != State::Idle {
-                this.give_up();
-            }
-        }
+impl HasPermits for Permits {
+    #[inline]
+    fn permits(&self) -> &Permits {
+        self
     }
 }
 
-impl Take<'_> {
-    /// Leaves the line, and passes on what was granted.
-    #[cold]
-    pub(crate) fn give_up(self: Pin<&mut Self>) {
-        let this = self.project();
-        match this.waiter.take() {
-            State::Granted => this.permits.give(*this.number as usize),
+impl<S: HasPermits + ?Sized> HasPermits for &S {
+    #[inline]
+    fn permits(&self) -> &Permits {
+        (**self).permits()
+    }
+
+    #[inline]
+    fn gave_up(&self) {
+        (**self).gave_up();
+    }
+}
+
+/// What grants its permits in the name of its owner.
+#[derive(Debug)]
+struct Granter<S>(S);
+
+impl<S: HasPermits> Grants for Granter<S> {
+    fn take_back(&self, state: State, number: u32) {
+        match state {
+            State::Granted => self.0.permits().give(number as usize),
             // Whoever stood behind it may want less.
-            State::Waiting => this.permits.serve(),
-            State::Idle | State::Told => {}
+            _ => self.0.permits().serve(),
         }
+        self.0.gave_up();
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A wait for permits. Dropped after it was granted some, it passes them on.
+    #[derive(Debug)]
+    #[must_use = "a future does nothing unless awaited"]
+    pub(crate) struct Take<S: HasPermits> {
+        #[pin]
+        turn: Turn<Granter<S>>,
+    }
+}
+
+impl<S: HasPermits> Take<S> {
+    #[inline]
+    pub(crate) fn new(source: S, number: u32) -> Self {
+        Self { turn: Turn::new(Granter(source), number) }
+    }
+
+    /// Whose permits these are.
+    #[inline]
+    pub(crate) fn source(&self) -> &S {
+        &self.turn.grants().0
+    }
+
+    /// How many are wanted.
+    #[inline]
+    pub(crate) fn number(&self) -> u32 {
+        self.turn.number()
     }
 
     /// Waits in line; the first poll found that it must.
     #[cold]
     fn poll_in_line(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), Closed>> {
-        let this = self.project();
-        let waiter = this.waiter.into_ref();
-        let state = match waiter.state() {
+        let permits = self.source().permits();
+        let waiter = self.as_ref().project_ref().turn.waiter();
+        match waiter.poll(cx.waker()) {
             State::Idle => {
                 // A stranger's waker may run anything when it is cloned, so it comes first.
                 let waker = cx.waker().clone();
-                match this.permits.try_take(*this.number) {
+                match permits.try_take(waiter.number()) {
                     Ok(()) => return Poll::Ready(Ok(())),
                     Err(Refused::Closed) => return Poll::Ready(Err(Closed)),
                     Err(Refused::TooFew) => {}
                 }
-                this.permits.waiting.push(waiter, *this.number, Some(waker));
-                this.permits.waiting.set_holder(this.permits.holder.get());
-                State::Waiting
+                permits.waiting.push(waiter, Some(waker));
+                permits.waiting.set_holder(permits.holder.get());
+                Poll::Pending
             }
-            _ => waiter.poll(cx.waker()),
-        };
-        match state {
-            State::Idle | State::Waiting => Poll::Pending,
+            State::Waiting => Poll::Pending,
             State::Granted => {
                 waiter.take();
                 Poll::Ready(Ok(()))
@@ -196,14 +232,14 @@ impl Take<'_> {
     }
 }
 
-impl Future for Take<'_> {
+impl<S: HasPermits> Future for Take<S> {
     type Output = Result<(), Closed>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         poll_counted(cx, |cx| {
-            if self.waiter.state() == State::Idle {
-                match self.permits.try_take(self.number) {
+            if self.turn.state() == State::Idle {
+                match self.source().permits().try_take(self.number()) {
                     Ok(()) => return Poll::Ready(Ok(())),
                     Err(Refused::Closed) => return Poll::Ready(Err(Closed)),
                     Err(Refused::TooFew) => {}

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     mutex::TryLockError,
-    permits::{Permits, Take},
+    permits::{HasPermits, Permits, Take},
 };
 use crate::wait_queue::{What, Who};
 
@@ -76,7 +76,7 @@ impl<T: ?Sized> RwLock<T> {
     /// Whoever is dropped loses the place in line, and nothing else.
     #[inline]
     pub fn read(&self) -> Read<'_, T> {
-        Read { lock: self, take: self.permits.take(1) }
+        Read { take: Take::new(self, 1) }
     }
 
     /// Waits until nobody reads or writes.
@@ -86,7 +86,7 @@ impl<T: ?Sized> RwLock<T> {
     /// Whoever is dropped loses the place in line, and nothing else: readers who waited behind it go on.
     #[inline]
     pub fn write(&self) -> Write<'_, T> {
-        Write { lock: self, take: self.permits.take(ALL) }
+        Write { take: Take::new(self, ALL) }
     }
 
     /// Takes the lock for reading if nobody writes or waits.
@@ -171,6 +171,13 @@ impl<T: ?Sized> RwLock<T> {
     }
 }
 
+impl<T: ?Sized> HasPermits for RwLock<T> {
+    #[inline]
+    fn permits(&self) -> &Permits {
+        &self.permits
+    }
+}
+
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("RwLock");
@@ -200,9 +207,8 @@ pin_project_lite::pin_project! {
     /// The future of [`RwLock::read`].
     #[must_use = "a future does nothing unless awaited"]
     pub struct Read<'a, T: ?Sized> {
-        lock: &'a RwLock<T>,
         #[pin]
-        take: Take<'a>,
+        take: Take<&'a RwLock<T>>,
     }
 }
 
@@ -211,9 +217,8 @@ impl<'a, T: ?Sized> Future for Read<'a, T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let lock = *this.lock;
-        this.take.poll(cx).map(|_never_closed| {
+        let lock = *self.take.source();
+        self.project().take.poll(cx).map(|_never_closed| {
             lock.permits.set_holder(Who::NOBODY);
             RwLockReadGuard { lock }
         })
@@ -230,9 +235,8 @@ pin_project_lite::pin_project! {
     /// The future of [`RwLock::write`].
     #[must_use = "a future does nothing unless awaited"]
     pub struct Write<'a, T: ?Sized> {
-        lock: &'a RwLock<T>,
         #[pin]
-        take: Take<'a>,
+        take: Take<&'a RwLock<T>>,
     }
 }
 
@@ -241,9 +245,8 @@ impl<'a, T: ?Sized> Future for Write<'a, T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let lock = *this.lock;
-        this.take.poll(cx).map(|_never_closed| {
+        let lock = *self.take.source();
+        self.project().take.poll(cx).map(|_never_closed| {
             lock.permits.set_holder(Who::of(cx.waker()));
             RwLockWriteGuard { lock }
         })

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::permits::{Permits, Refused, Take};
+use super::permits::{HasPermits, Permits, Refused, Take};
 use crate::wait_queue::What;
 
 static WHAT: What = What::queue("Semaphore");
@@ -125,7 +125,7 @@ impl Semaphore {
     /// ```
     #[inline]
     pub fn acquire_many(&self, permits: u32) -> Acquire<'_> {
-        Acquire { semaphore: self, number: permits, take: self.permits.take(permits) }
+        Acquire { take: Take::new(self, permits) }
     }
 
     /// Takes a permit if one is free and nobody waits for it.
@@ -252,6 +252,13 @@ impl Semaphore {
     }
 }
 
+impl HasPermits for Semaphore {
+    #[inline]
+    fn permits(&self) -> &Permits {
+        &self.permits
+    }
+}
+
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Semaphore")
@@ -266,10 +273,8 @@ pin_project_lite::pin_project! {
     #[derive(Debug)]
     #[must_use = "a future does nothing unless awaited"]
     pub struct Acquire<'a> {
-        semaphore: &'a Semaphore,
-        number: u32,
         #[pin]
-        take: Take<'a>,
+        take: Take<&'a Semaphore>,
     }
 }
 
@@ -278,9 +283,9 @@ impl<'a> Future for Acquire<'a> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        this.take.poll(cx).map(|taken| match taken {
-            Ok(()) => Ok(SemaphorePermit { semaphore: this.semaphore, number: *this.number }),
+        let (semaphore, number) = (*self.take.source(), self.take.number());
+        self.project().take.poll(cx).map(|taken| match taken {
+            Ok(()) => Ok(SemaphorePermit { semaphore, number }),
             Err(_) => Err(AcquireError(())),
         })
     }

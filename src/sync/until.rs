@@ -24,7 +24,7 @@ impl<'a, F> Until<'a, F> {
     where
         F: FnMut() -> Option<R>,
     {
-        Self { queue, look, waiter: Waiter::new() }
+        Self { queue, look, waiter: Waiter::new(0) }
     }
 }
 
@@ -58,6 +58,6 @@ pub(super) fn poll_until<R>(
         return Poll::Ready(result);
     }
     waiter.take();
-    queue.push(waiter, 0, Some(waker));
+    queue.push(waiter, Some(waker));
     Poll::Pending
 }

@@ -6,20 +6,21 @@
 //! O(1). Nothing in here knows what is waited for, nor tasks: it speaks `Waker`s.
 //!
 //! A wait ends in one of two ways. It is *granted* something (a lock, a permit, a notification),
-//! which belongs to the waiter from then on: if its future is dropped before it came to use that, the
-//! future has to pass it on. Or it is *told* (an event was set, a semaphore closed), and there is
+//! which belongs to the waiter from then on: if its future is dropped before it came to use that, a [`Turn`]
+//! passes it on. Or it is *told* (an event was set, a semaphore closed), and there is
 //! nothing to pass on.
 //!
 //! No waker is cloned, woken or dropped before the line is in order: that may run anything, also what
 //! changes the line.
 //!
-//! The files: `waiter.rs` a waiter and the line it stands in, `slot.rs` a place for one, `places.rs` who
+//! The files: `waiter.rs` a waiter and the line it stands in, `turn.rs` one that passes on, `slot.rs` a place for one, `places.rs` who
 //! waits for what on this thread.
 
 mod places;
 mod slot;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod waiter;
 
 use std::{cell::Cell, fmt, panic::Location, pin::Pin, ptr::NonNull, task::Waker};
@@ -33,6 +34,7 @@ use self::{
 pub(crate) use self::{
     places::{What, Who},
     slot::WaitSlot,
+    turn::{Grants, Turn},
     waiter::{State, Waiter},
 };
 use crate::executor::wake;
@@ -71,7 +73,7 @@ impl WaitQueue {
         self.head().map_or(0, |head| head.line.len())
     }
 
-    /// The number of who is first; see [`push`](Self::push).
+    /// The number of who is first; see [`Waiter::new`].
     #[inline]
     pub(crate) fn first(&self) -> Option<u32> {
         self.head()?.line.first().map(|waiter| waiter.number())
@@ -79,8 +81,7 @@ impl WaitQueue {
 
     /// Puts a waiter at the end of the line.
     ///
-    /// What `number` means is the caller's business: how many permits are wanted, say. Without a waker
-    /// it keeps its place, and is polled by itself.
+    /// Without a waker it keeps its place, and is polled by itself.
     ///
     /// Whoever clones the waker for this looks again before he calls, whether there is something to wait
     /// for: a stranger's waker may run anything meanwhile.
@@ -88,10 +89,10 @@ impl WaitQueue {
     /// # Panics
     ///
     /// When the waiter is waiting.
-    pub(crate) fn push(&self, waiter: Pin<&Waiter>, number: u32, waker: Option<Waker>) {
+    pub(crate) fn push(&self, waiter: Pin<&Waiter>, waker: Option<Waker>) {
         let head = self.head().unwrap_or_else(|| self.make_head());
         // SAFETY: the head stays where it is until it is freed, by `drop`, which empties the line.
-        unsafe { head.line.push(waiter, number, waker) };
+        unsafe { head.line.push(waiter, waker) };
     }
 
     /// Grants the first waiter what it waits for, and wakes it; `false` if nobody waits.
@@ -154,6 +155,16 @@ impl WaitQueue {
         head
     }
 
+    /// Frees the head of a queue that goes. Only futures that were leaked can still wait then.
+    #[cold]
+    fn free(&mut self, head: NonNull<Head>) {
+        self.tell_all();
+        self.head.set(None);
+        // SAFETY: it came from a box, and no waiter refers to it any more.
+        let head = unsafe { Box::from_raw(head.as_ptr()) };
+        head.place.deregister();
+    }
+
     /// Tells `see` who stands in the line of a head.
     ///
     /// # Safety
@@ -183,13 +194,10 @@ impl What {
 }
 
 impl Drop for WaitQueue {
-    /// Only futures that were leaked can still wait then.
+    #[inline]
     fn drop(&mut self) {
-        self.tell_all();
-        if let Some(head) = self.head.take() {
-            // SAFETY: it came from a box, and no waiter refers to it any more.
-            let head = unsafe { Box::from_raw(head.as_ptr()) };
-            head.place.deregister();
+        if let Some(head) = self.head.get() {
+            self.free(head);
         }
     }
 }

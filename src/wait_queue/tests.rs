@@ -36,8 +36,8 @@ fn counted() -> (Arc<Count>, Waker) {
 }
 
 fn push(queue: &WaitQueue, number: u32) -> Pin<Box<Waiter>> {
-    let waiter = Box::pin(Waiter::new());
-    queue.push(waiter.as_ref(), number, Some(Waker::noop().clone()));
+    let waiter = Box::pin(Waiter::new(number));
+    queue.push(waiter.as_ref(), Some(Waker::noop().clone()));
     waiter
 }
 
@@ -77,21 +77,21 @@ fn whoever_leaves_may_come_again_at_the_end() {
     let waiters: Vec<_> = (0..3).map(|number| push(&queue, number)).collect();
     assert_eq!(waiters[0].take(), State::Waiting);
     assert_eq!(waiters[0].take(), State::Idle);
-    queue.push(waiters[0].as_ref(), 7, None);
+    queue.push(waiters[0].as_ref(), None);
     let order: Vec<_> = std::iter::from_fn(|| {
         let first = queue.first()?;
         queue.grant_first();
         Some(first)
     })
     .collect();
-    assert_eq!(order, [1, 2, 7]);
+    assert_eq!(order, [1, 2, 0]);
 }
 
 #[test]
 fn a_waiter_stands_in_one_line() {
     let (one, other) = (queue(), queue());
     let waiter = push(&one, 0);
-    let pushed = catch_unwind(AssertUnwindSafe(|| other.push(waiter.as_ref(), 0, None)));
+    let pushed = catch_unwind(AssertUnwindSafe(|| other.push(waiter.as_ref(), None)));
     assert!(pushed.is_err());
     assert!(other.is_empty());
     assert_eq!(one.len(), 1);
@@ -100,9 +100,9 @@ fn a_waiter_stands_in_one_line() {
 #[test]
 fn each_waker_is_woken_once_and_the_last_one_left_counts() {
     let queue = queue();
-    let waiter = Box::pin(Waiter::new());
+    let waiter = Box::pin(Waiter::new(0));
     let ((first, first_waker), (second, second_waker)) = (counted(), counted());
-    queue.push(waiter.as_ref(), 0, Some(first_waker));
+    queue.push(waiter.as_ref(), Some(first_waker));
     assert_eq!(waiter.poll(&second_waker), State::Waiting);
     queue.grant_first();
     assert_eq!(waiter.poll(&second_waker), State::Granted);
@@ -131,12 +131,12 @@ fn all_are_told_before_the_first_is_woken_and_whoever_comes_then_is_not_among_th
     }
 
     let queue = Rc::new(queue());
-    let meddling = Box::pin(Waiter::new());
-    queue.push(meddling.as_ref(), 0, Some(Waker::from(Arc::new(Meddle))));
+    let meddling = Box::pin(Waiter::new(0));
+    queue.push(meddling.as_ref(), Some(Waker::from(Arc::new(Meddle))));
     let others = RefCell::new(vec![push(&queue, 1), push(&queue, 2)]);
     let (count, waker) = counted();
-    let last = Box::pin(Waiter::new());
-    queue.push(last.as_ref(), 3, Some(waker));
+    let last = Box::pin(Waiter::new(3));
+    queue.push(last.as_ref(), Some(waker));
     let meddler = Rc::new(Meddler { queue: Rc::clone(&queue), others, seen: RefCell::default() });
     MEDDLER.set(Some(Rc::clone(&meddler)));
 
@@ -159,10 +159,10 @@ fn a_waker_that_panics_takes_nobody_with_it() {
         }
     }
     let queue = queue();
-    let waiters: Vec<_> = (0..2).map(|_| Box::pin(Waiter::new())).collect();
+    let waiters: Vec<_> = (0..2).map(|_| Box::pin(Waiter::new(0))).collect();
     let (count, waker) = counted();
-    queue.push(waiters[0].as_ref(), 0, Some(Waker::from(Arc::new(Panics))));
-    queue.push(waiters[1].as_ref(), 0, Some(waker));
+    queue.push(waiters[0].as_ref(), Some(Waker::from(Arc::new(Panics))));
+    queue.push(waiters[1].as_ref(), Some(waker));
     queue.tell_all();
     assert_eq!(count.0.load(SeqCst), 1);
     assert!(queue.is_empty());
@@ -172,10 +172,10 @@ fn a_waker_that_panics_takes_nobody_with_it() {
 fn a_queue_may_move_and_end_while_a_leaked_future_stands_in_it() {
     let (count, waker) = counted();
     let queue = queue();
-    let leaked = Box::leak(Box::new(Waiter::new()));
+    let leaked = Box::leak(Box::new(Waiter::new(0)));
     // SAFETY: it is never moved, nor its memory used for anything else.
     let leaked = unsafe { Pin::new_unchecked(&*leaked) };
-    queue.push(leaked, 0, Some(waker));
+    queue.push(leaked, Some(waker));
     let moved = Box::new(queue);
     let other = push(&moved, 1);
     assert!(moved.grant_first());
@@ -195,8 +195,8 @@ fn the_report_names_who_waits_for_what_and_who_has_it() {
     let mine = || waits().into_iter().filter(|wait| wait.who == who).collect::<Vec<_>>();
     assert!(mine().is_empty());
 
-    let waiter = Box::pin(Waiter::new());
-    queue.push(waiter.as_ref(), 0, Some(waker.clone()));
+    let waiter = Box::pin(Waiter::new(0));
+    queue.push(waiter.as_ref(), Some(waker.clone()));
     queue.set_holder(Who::of(&holder));
     let slot = Box::pin(WaitSlot::new(&PLACE, Location::caller()));
     slot.as_ref().register();

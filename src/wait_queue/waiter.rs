@@ -57,11 +57,12 @@ pub(super) struct Line {
 }
 
 impl Waiter {
+    /// What `number` means is the caller's business: how many permits are wanted, say.
     #[inline]
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(number: u32) -> Self {
         Self {
             links: UnsafeCell::new(MaybeUninit::uninit()),
-            number: Cell::new(0),
+            number: Cell::new(number),
             state: Cell::new(State::Idle),
             has_links: Cell::new(false),
             _pinned: PhantomPinned,
@@ -73,7 +74,7 @@ impl Waiter {
         self.state.get()
     }
 
-    /// The number it came with, or was left; see `WaitQueue::push`.
+    /// The number it came with, or was left.
     #[inline]
     pub(crate) fn number(&self) -> u32 {
         self.number.get()
@@ -120,8 +121,8 @@ impl Waiter {
     /// Says that it has ended for good, and that there is nothing to pass on: what was granted is used.
     #[inline]
     pub(crate) fn settle(&self) {
-        self.take();
         self.state.set(State::Told);
+        drop(self.leave_line());
     }
 
     /// Takes it out of the line, and gives the waker for the caller to wake.
@@ -200,7 +201,7 @@ impl Line {
     /// # Panics
     ///
     /// When the waiter stands in a line.
-    pub(super) unsafe fn push(&self, waiter: Pin<&Waiter>, number: u32, waker: Option<Waker>) {
+    pub(super) unsafe fn push(&self, waiter: Pin<&Waiter>, waker: Option<Waker>) {
         let waiter = waiter.get_ref();
         assert!(!waiter.has_links.get(), "a waiter stands in one line at a time");
         let last = self.last.get();
@@ -213,7 +214,6 @@ impl Line {
         // SAFETY: it has no links, so nobody looks at them.
         unsafe { (*waiter.links.get()).write(links) };
         waiter.has_links.set(true);
-        waiter.number.set(number);
         waiter.state.set(State::Waiting);
         let this = Some(NonNull::from(waiter));
         self.link_after(last).set(this);

@@ -157,7 +157,7 @@ impl<T: Clone> Stream for Receiver<T> {
     type Item = Result<T, Lagged>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let waiter = self.waiter.take().unwrap_or_else(|| Box::pin(Waiter::new()));
+        let waiter = self.waiter.take().unwrap_or_else(|| Box::pin(Waiter::new(0)));
         let shared = Rc::clone(&self.shared);
         let polled = poll_counted(cx, |cx| {
             poll_until(&shared.waits_for_message, waiter.as_ref(), cx, || settled(self.next()))

@@ -7,11 +7,11 @@ use super::{
     error::{SendError, SendTimeoutError, TrySendError},
     permit::{OwnedPermit, Permit},
     receiving::Receiving,
-    sending::{Reserve, Room, Send},
+    sending::{Reserve, Send},
     shared::Shared,
 };
 use crate::{
-    sync::permits::{Permits, Refused},
+    sync::permits::{Permits, Refused, Take},
     time::timeout,
 };
 
@@ -64,7 +64,7 @@ impl<T> Sender<T> {
     /// message, [`reserve`](Self::reserve) first, or use [`send_timeout`](Self::send_timeout).
     #[inline]
     pub fn send(&self, value: T) -> Send<'_, T> {
-        Send { value: Some(value), room: Room::new(self) }
+        Send { value: Some(value), room: Take::new(self, 1) }
     }
 
     /// Sends a message if there is room, and nobody waits for it.
@@ -132,7 +132,7 @@ impl<T> Sender<T> {
     /// });
     /// ```
     pub fn reserve(&self) -> Reserve<'_, T> {
-        Reserve { room: Room::new(self) }
+        Reserve { room: Take::new(self, 1) }
     }
 
     /// As [`reserve`](Self::reserve), for a permit that has the sender.

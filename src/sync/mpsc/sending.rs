@@ -7,39 +7,17 @@ use std::{
 };
 
 use super::{error::SendError, permit::Permit, sender::Sender};
-use crate::sync::permits::{Closed, Take};
+use crate::sync::permits::{Closed, HasPermits, Permits, Take};
 
-pin_project_lite::pin_project! {
-    /// A wait for a slot of the channel.
-    pub(super) struct Room<'a, T> {
-        sender: &'a Sender<T>,
-        #[pin]
-        take: Take<'a>,
-    }
-
-    impl<T> PinnedDrop for Room<'_, T> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if this.sender.is_closed() {
-                // It may have been granted the slot that the receiver waits for the end of.
-                this.take.give_up();
-                this.sender.shared.notice_end();
-            }
-        }
-    }
-}
-
-impl<'a, T> Room<'a, T> {
+impl<T> HasPermits for Sender<T> {
     #[inline]
-    pub(super) fn new(sender: &'a Sender<T>) -> Self {
-        Self { sender, take: sender.shared.slots.take(1) }
+    fn permits(&self) -> &Permits {
+        &self.shared.slots
     }
 
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a Sender<T>, Closed>> {
-        let this = self.project();
-        let sender = *this.sender;
-        this.take.poll(cx).map_ok(|()| sender)
+    /// It may have been granted the slot whose end the receiver waits for.
+    fn gave_up(&self) {
+        self.shared.notice_end();
     }
 }
 
@@ -49,7 +27,7 @@ pin_project_lite::pin_project! {
     pub struct Send<'a, T> {
         pub(super) value: Option<T>,
         #[pin]
-        pub(super) room: Room<'a, T>,
+        pub(super) room: Take<&'a Sender<T>>,
     }
 }
 
@@ -59,10 +37,11 @@ impl<T> Future for Send<'_, T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let sender = *this.room.source();
         this.room.poll(cx).map(|room| {
             let value = this.value.take().expect("a future is not polled after its end");
             match room {
-                Ok(sender) => sender.shared.push(value).map_err(SendError),
+                Ok(()) => sender.shared.push(value).map_err(SendError),
                 Err(Closed) => Err(SendError(value)),
             }
         })
@@ -80,7 +59,7 @@ pin_project_lite::pin_project! {
     #[must_use = "a future does nothing unless awaited"]
     pub struct Reserve<'a, T> {
         #[pin]
-        pub(super) room: Room<'a, T>,
+        pub(super) room: Take<&'a Sender<T>>,
     }
 }
 
@@ -88,8 +67,9 @@ impl<'a, T> Future for Reserve<'a, T> {
     type Output = Result<Permit<'a, T>, SendError<()>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let sender = *self.room.source();
         self.project().room.poll(cx).map(|room| match room {
-            Ok(sender) => Ok(Permit { sender }),
+            Ok(()) => Ok(Permit { sender }),
             Err(Closed) => Err(SendError(())),
         })
     }
