@@ -92,7 +92,7 @@ fn a_worker_that_spins_is_dumped_and_replaced_while_others_serve() {
     assert!(died.contains("SIGABRT (signal 6)"), "{died}");
     let mut text = String::new();
     io::Read::read_to_string(&mut stderr, &mut text).unwrap();
-    assert!(text.contains("does not turn") && text.contains("obey"), "{text}");
+    assert!(text.contains("does not turn") && text.contains("launcher_support"), "{text}");
 }
 
 fn an_idle_worker_is_not_killed_and_not_woken() {

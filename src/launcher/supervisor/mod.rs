@@ -293,7 +293,7 @@ impl Supervisor {
         let processes = self.processes.iter().filter_map(Process::deadline);
         let slots = (0..self.target).filter(|_| self.stopping == Stopping::No);
         let slots = slots.filter_map(|slot| {
-            let empty = !self.processes.iter().any(|p| p.id.slot == slot && p.holds_slot());
+            let empty = !self.processes.iter().any(|p| p.id.slot == slot && p.keeps_slot());
             let slot = &self.slots[slot];
             (empty && !slot.disabled).then_some(slot.not_before).flatten()
         });

@@ -70,6 +70,13 @@ impl Process {
         matches!(self.phase, Phase::Booting { .. } | Phase::Ready)
     }
 
+    /// Whether its slot must not get another worker: it holds it, or was killed because it did not become
+    /// ready, and its death decides when the slot gets another one.
+    pub(super) fn keeps_slot(&self) -> bool {
+        let failed = matches!(self.phase, Phase::Killed) && self.ready_at.is_none();
+        self.holds_slot() || (failed && !self.replaces)
+    }
+
     /// When the supervisor must look after it next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.phase {

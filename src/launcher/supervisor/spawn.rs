@@ -34,7 +34,7 @@ impl Supervisor {
         for slot in 0..self.target {
             let state = &self.slots[slot];
             let due = !state.disabled && state.not_before.is_none_or(|then| then <= now);
-            let held = |process: &Process| process.id.slot == slot && process.holds_slot();
+            let held = |process: &Process| process.id.slot == slot && process.keeps_slot();
             if !due || self.processes.iter().any(held) {
                 continue;
             }
