@@ -116,6 +116,11 @@ impl Side {
 
     /// Leaves a waker under a ticket; gives back the one that was there.
     fn put(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+        if !self.is_awaited() {
+            // Nearly always.
+            self.first = Some((ticket, waker));
+            return None;
+        }
         if let Some((_, old)) = self.waiters().find(|(other, _)| *other == ticket) {
             return Some(std::mem::replace(old, waker));
         }
@@ -145,8 +150,11 @@ impl Side {
         waiters.for_each(|(_, waker)| see(waker));
     }
 
+    #[inline]
     fn take_all(&mut self, woken: &mut Vec<Waker>) {
-        woken.extend(self.first.take().map(|(_, waker)| waker));
+        if let Some((_, waker)) = self.first.take() {
+            woken.push(waker);
+        }
         if let Some(more) = self.more.take() {
             woken.extend(more.into_iter().map(|(_, waker)| waker));
         }
