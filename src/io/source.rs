@@ -6,9 +6,7 @@
 //! there, it says that it belongs elsewhere.
 
 use std::{
-    fmt,
-    future::poll_fn,
-    io,
+    fmt, io,
     num::NonZeroU64,
     os::fd::AsFd,
     pin::Pin,
@@ -16,7 +14,7 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 use crate::{
@@ -42,7 +40,7 @@ impl Done<usize> {
 
 /// A descriptor of some type that can be waited for.
 pub(crate) struct Source<T: AsFd> {
-    /// `None` only while it is taken apart.
+    /// `None` once it was closed or given away.
     io: Option<T>,
     registration: OnceLock<Registration>,
     /// Counts this descriptor among the open ones of its kind, if somebody wants to know.
@@ -98,12 +96,31 @@ impl<T: AsFd> Source<T> {
         }
     }
 
+    /// The descriptor, of a kind that is not closed before it is dropped.
     pub(crate) fn get(&self) -> &T {
-        self.io.as_ref().expect("only `into_inner` takes it, which consumes the source")
+        self.io.as_ref().expect("the descriptor was closed")
     }
 
-    /// Gives the descriptor back, no longer registered.
+    /// Closes the descriptor early. All operations are errors from then on.
+    pub(crate) fn close(&mut self) {
+        self.forget();
+        self.io = None;
+    }
+
+    /// Whether it was closed early.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.io.is_none()
+    }
+
+    fn open(&self) -> io::Result<&T> {
+        self.io.as_ref().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::BrokenPipe, "this end of the pipe was closed")
+        })
+    }
+
+    /// Gives the descriptor back, no longer registered; an error when it was closed.
     pub(crate) fn into_inner(mut self) -> io::Result<T> {
+        self.open()?;
         if let Some(Registration { loop_id, key }) = self.registration.take() {
             match event_loop::with_loop(loop_id, |core| core.deregister(key)) {
                 Some(woken) => drop(woken),
@@ -115,7 +132,7 @@ impl<T: AsFd> Source<T> {
                 None => {}
             }
         }
-        Ok(self.io.take().expect("only this function takes it"))
+        Ok(self.io.take().expect("it was there above"))
     }
 
     /// Whether the loop with which it is registered has ended, so that it is of no use any more.
@@ -135,25 +152,11 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Tries `operation`, and waits for the descriptor as often as it would block.
-    pub(crate) fn operate<R, F>(&self, direction: Direction, operation: F) -> Operate<'_, T, F>
+    pub(crate) fn operate<R, F>(&self, direction: Direction, operation: F) -> Operate<'_, T, R, F>
     where
         F: FnMut(&T) -> io::Result<Done<R>>,
     {
-        Operate { source: self, direction, ticket: None, operation }
-    }
-
-    /// Does nothing to the descriptor, at the price of an operation.
-    pub(crate) async fn nothing(&self) -> io::Result<usize> {
-        poll_fn(|cx| {
-            let polled = event_loop::with(|core| {
-                core.executor.poll_budget(cx).map(|()| {
-                    core.executor.spend_budget();
-                    Ok(0)
-                })
-            });
-            polled.unwrap_or(Poll::Ready(Ok(0)))
-        })
-        .await
+        Operate { source: self, direction, ticket: None, nothing: None, operation }
     }
 
     /// Waits until the descriptor is ready, as far as the kernel has told.
@@ -167,7 +170,7 @@ impl<T: AsFd> Source<T> {
         direction: Direction,
         operation: impl FnOnce(&T) -> io::Result<Done<R>>,
     ) -> io::Result<R> {
-        let result = operation(self.get());
+        let result = operation(self.open()?);
         if let Some(Registration { loop_id, key }) = self.registration.get().copied() {
             event_loop::with_loop(loop_id, |core| match &result {
                 Ok(Done::Fully(_)) => {}
@@ -191,6 +194,7 @@ impl<T: AsFd> Source<T> {
         cx: &Context<'_>,
         mut operation: impl FnMut(&T) -> io::Result<Done<R>>,
     ) -> Poll<io::Result<R>> {
+        let io = self.open()?;
         let polled = event_loop::with(|core| {
             if core.executor.poll_budget(cx).is_pending() {
                 return Poll::Pending;
@@ -206,7 +210,7 @@ impl<T: AsFd> Source<T> {
                 }
             }
             loop {
-                match operation(self.get()) {
+                match operation(io) {
                     Ok(done) => {
                         core.executor.spend_budget();
                         // What woke this task took all wakers, so there is none to take back.
@@ -284,7 +288,7 @@ impl<T: AsFd> Source<T> {
     }
 
     fn register(&self, core: &Core) -> io::Result<Key> {
-        let key = core.register(self.get().as_fd())?;
+        let key = core.register(self.open()?.as_fd())?;
         match self.registration.set(Registration { loop_id: core.id(), key }) {
             Ok(()) => Ok(key),
             // Another thread's loop was faster.
@@ -292,6 +296,18 @@ impl<T: AsFd> Source<T> {
                 core.deregister(key);
                 self.registered(core)?.ok_or_else(|| io::ErrorKind::AlreadyExists.into())
             }
+        }
+    }
+
+    /// Gives up the registration of a descriptor that is closed next: the kernel forgets it by itself
+    /// then.
+    fn forget(&mut self) {
+        self.stop_counting();
+        if let Some(Registration { loop_id, key }) = self.registration.take() {
+            event_loop::run_or_post(loop_id, move |core| {
+                let wakers = core.reactor.borrow_mut().forget(key);
+                drop(wakers);
+            });
         }
     }
 
@@ -318,14 +334,7 @@ fn park(core: &Core, key: Key, direction: Direction, ticket: &mut Option<Ticket>
 
 impl<T: AsFd> Drop for Source<T> {
     fn drop(&mut self) {
-        self.stop_counting();
-        // The kernel forgets a descriptor by itself when it is closed, which comes next.
-        if let Some(Registration { loop_id, key }) = self.registration.take() {
-            event_loop::run_or_post(loop_id, move |core| {
-                let wakers = core.reactor.borrow_mut().forget(key);
-                drop(wakers);
-            });
-        }
+        self.forget();
     }
 }
 
@@ -337,17 +346,36 @@ impl<T: AsFd + fmt::Debug> fmt::Debug for Source<T> {
 
 /// The future of an operation.
 #[must_use = "a future does nothing unless awaited"]
-pub(crate) struct Operate<'a, T: AsFd, F> {
+pub(crate) struct Operate<'a, T: AsFd, R, F> {
     source: &'a Source<T>,
     direction: Direction,
     /// Where the waker was left, while it may still be there.
     ticket: Option<Ticket>,
+    /// What to answer without asking the descriptor.
+    nothing: Option<R>,
     operation: F,
 }
 
-impl<T: AsFd, F> Unpin for Operate<'_, T, F> {}
+impl<T: AsFd, R, F> Operate<'_, T, R, F> {
+    /// Answers without asking the descriptor, at the price of an operation, if there is an answer.
+    pub(crate) fn or_nothing(mut self, answer: Option<R>) -> Self {
+        self.nothing = answer;
+        self
+    }
 
-impl<R, T, F> Future for Operate<'_, T, F>
+    #[cold]
+    fn poll_nothing(&mut self, cx: &Context<'_>) -> Poll<io::Result<R>> {
+        let budget = event_loop::with(|core| {
+            core.executor.poll_budget(cx).map(|()| core.executor.spend_budget())
+        });
+        ready!(budget.unwrap_or(Poll::Ready(())));
+        Poll::Ready(Ok(self.nothing.take().expect("asked for only if there is an answer")))
+    }
+}
+
+impl<T: AsFd, R, F> Unpin for Operate<'_, T, R, F> {}
+
+impl<T, R, F> Future for Operate<'_, T, R, F>
 where
     T: AsFd,
     F: FnMut(&T) -> io::Result<Done<R>>,
@@ -356,11 +384,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if this.nothing.is_some() {
+            return this.poll_nothing(cx);
+        }
         this.source.poll_operation(this.direction, &mut this.ticket, cx, &mut this.operation)
     }
 }
 
-impl<T: AsFd, F> Drop for Operate<'_, T, F> {
+impl<T: AsFd, R, F> Drop for Operate<'_, T, R, F> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             self.source.cancel_wait(self.direction, ticket);

@@ -8,7 +8,8 @@ use std::{
     io::{self, IoSlice, IoSliceMut, Read, Write},
     ops::Deref,
     os::fd::AsFd,
-    task::{Context, Poll},
+    pin::Pin,
+    task::{Context, Poll, ready},
 };
 
 use super::{
@@ -21,35 +22,22 @@ where
     for<'a> &'a T: Read,
 {
     /// Reads what has arrived, waiting until something has.
-    pub(crate) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return self.nothing().await;
-        }
-        self.operate(Direction::Read, |mut io| read(&mut io, buffer)).await
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        let nothing = buffer.is_empty().then_some(0);
+        self.operate(Direction::Read, |mut io| read(&mut io, buffer)).or_nothing(nothing)
     }
 
-    pub(crate) async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        if asked(buffers) == 0 {
-            return self.nothing().await;
-        }
-        self.operate(Direction::Read, |mut io| read_vectored(&mut io, buffers)).await
+    pub(crate) fn read_vectored(
+        &self,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> impl Future<Output = io::Result<usize>> {
+        let nothing = (asked(buffers) == 0).then_some(0);
+        self.operate(Direction::Read, |mut io| read_vectored(&mut io, buffers)).or_nothing(nothing)
     }
 
     /// Reads until the buffer is full.
-    pub(crate) async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.read(&mut buffer[filled..]).await? {
-                0 => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        "the stream ended before the buffer was full",
-                    ));
-                }
-                count => filled += count,
-            }
-        }
-        Ok(())
+    pub(crate) fn read_exact<'s, 'b>(&'s self, buffer: &'b mut [u8]) -> ReadExact<'s, 'b, T> {
+        ReadExact { source: self, buffer, filled: 0, ticket: None }
     }
 
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -81,23 +69,23 @@ where
     for<'a> &'a T: Write,
 {
     /// Writes what there is room for, waiting until there is some.
-    pub(crate) async fn write(&self, buffer: &[u8]) -> io::Result<usize> {
-        self.operate(Direction::Write, |mut io| write(&mut io, buffer)).await
+    pub(crate) fn write(&self, buffer: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        let nothing = buffer.is_empty().then_some(0);
+        self.operate(Direction::Write, |mut io| write(&mut io, buffer)).or_nothing(nothing)
     }
 
-    pub(crate) async fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.operate(Direction::Write, |mut io| write_vectored(&mut io, buffers)).await
+    pub(crate) fn write_vectored(
+        &self,
+        buffers: &[IoSlice<'_>],
+    ) -> impl Future<Output = io::Result<usize>> {
+        let nothing = (asked(buffers) == 0).then_some(0);
+        self.operate(Direction::Write, |mut io| write_vectored(&mut io, buffers))
+            .or_nothing(nothing)
     }
 
     /// Writes the whole buffer.
-    pub(crate) async fn write_all(&self, mut buffer: &[u8]) -> io::Result<()> {
-        while !buffer.is_empty() {
-            match self.write(buffer).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                count => buffer = &buffer[count..],
-            }
-        }
-        Ok(())
+    pub(crate) fn write_all<'s, 'b>(&'s self, buffer: &'b [u8]) -> WriteAll<'s, 'b, T> {
+        WriteAll { source: self, buffer, ticket: None }
     }
 
     pub(crate) fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
@@ -121,6 +109,88 @@ where
     ) -> Poll<io::Result<usize>> {
         let operation = |mut io: &T| write_vectored(&mut io, buffers);
         self.poll_operation(Direction::Write, &mut Some(Ticket::SHARED), cx, operation)
+    }
+}
+
+/// The future of `read_exact`.
+#[must_use = "a future does nothing unless awaited"]
+pub(crate) struct ReadExact<'s, 'b, T: AsFd> {
+    source: &'s Source<T>,
+    buffer: &'b mut [u8],
+    filled: usize,
+    ticket: Option<Ticket>,
+}
+
+impl<T: AsFd> Future for ReadExact<'_, '_, T>
+where
+    for<'a> &'a T: Read,
+{
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        while this.filled < this.buffer.len() {
+            let rest = &mut this.buffer[this.filled..];
+            let operation = |mut io: &T| read(&mut io, rest);
+            let polled =
+                this.source.poll_operation(Direction::Read, &mut this.ticket, cx, operation);
+            match ready!(polled)? {
+                0 => {
+                    return Poll::Ready(Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the stream ended before the buffer was full",
+                    )));
+                }
+                count => this.filled += count,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsFd> Drop for ReadExact<'_, '_, T> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.source.cancel_wait(Direction::Read, ticket);
+        }
+    }
+}
+
+/// The future of `write_all`.
+#[must_use = "a future does nothing unless awaited"]
+pub(crate) struct WriteAll<'s, 'b, T: AsFd> {
+    source: &'s Source<T>,
+    /// What is left to write.
+    buffer: &'b [u8],
+    ticket: Option<Ticket>,
+}
+
+impl<T: AsFd> Future for WriteAll<'_, '_, T>
+where
+    for<'a> &'a T: Write,
+{
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        while !this.buffer.is_empty() {
+            let operation = |mut io: &T| write(&mut io, this.buffer);
+            let polled =
+                this.source.poll_operation(Direction::Write, &mut this.ticket, cx, operation);
+            match ready!(polled)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => this.buffer = &this.buffer[count..],
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsFd> Drop for WriteAll<'_, '_, T> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.source.cancel_wait(Direction::Write, ticket);
+        }
     }
 }
 

@@ -128,8 +128,8 @@ macro_rules! reads {
             /// # Errors
             ///
             /// As the stream's `read`.
-            pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                self.stream().read(buffer).await
+            pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+                self.stream().read(buffer)
             }
 
             /// Reads as the stream's `read_exact` does.
@@ -137,8 +137,8 @@ macro_rules! reads {
             /// # Errors
             ///
             /// As the stream's `read_exact`.
-            pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
-                self.stream().read_exact(buffer).await
+            pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
+                self.stream().read_exact(buffer)
             }
 
             /// Waits as the stream's `readable` does.
@@ -146,8 +146,8 @@ macro_rules! reads {
             /// # Errors
             ///
             /// As the stream's `readable`.
-            pub async fn readable(&self) -> io::Result<()> {
-                self.stream().readable().await
+            pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+                self.stream().readable()
             }
 
             /// Reads as the stream's `try_read` does.
@@ -191,8 +191,8 @@ macro_rules! writes {
             /// # Errors
             ///
             /// As the stream's `write`.
-            pub async fn write(&self, buffer: &[u8]) -> io::Result<usize> {
-                self.stream().write(buffer).await
+            pub fn write(&self, buffer: &[u8]) -> impl Future<Output = io::Result<usize>> {
+                self.stream().write(buffer)
             }
 
             /// Writes as the stream's `write_vectored` does.
@@ -200,8 +200,8 @@ macro_rules! writes {
             /// # Errors
             ///
             /// As the stream's `write_vectored`.
-            pub async fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-                self.stream().write_vectored(buffers).await
+            pub fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> impl Future<Output = io::Result<usize>> {
+                self.stream().write_vectored(buffers)
             }
 
             /// Writes as the stream's `write_all` does.
@@ -209,8 +209,8 @@ macro_rules! writes {
             /// # Errors
             ///
             /// As the stream's `write_all`.
-            pub async fn write_all(&self, buffer: &[u8]) -> io::Result<()> {
-                self.stream().write_all(buffer).await
+            pub fn write_all(&self, buffer: &[u8]) -> impl Future<Output = io::Result<()>> {
+                self.stream().write_all(buffer)
             }
 
             /// Waits as the stream's `writable` does.
@@ -218,8 +218,8 @@ macro_rules! writes {
             /// # Errors
             ///
             /// As the stream's `writable`.
-            pub async fn writable(&self) -> io::Result<()> {
-                self.stream().writable().await
+            pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+                self.stream().writable()
             }
 
             /// Writes as the stream's `try_write` does.

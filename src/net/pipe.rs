@@ -2,18 +2,14 @@
 
 use std::{
     fs::File,
-    io::{self, IoSlice},
+    io,
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+        fd::{AsFd, OwnedFd},
         unix::fs::FileTypeExt as _,
     },
-    pin::Pin,
-    task::{Context, Poll},
 };
 
-use futures_io::AsyncWrite;
-
-use super::stream_methods::{as_fd, async_read, read_methods, write_methods};
+use super::stream_methods::{as_fd, async_read, async_write, read_methods, write_methods};
 use crate::io::{Source, descriptor_flags, set_nonblocking};
 
 /// Makes a pipe. Its ends are not inherited by child processes, unless they are handed to them.
@@ -44,7 +40,7 @@ use crate::io::{Source, descriptor_flags, set_nonblocking};
 #[doc(alias = "connect_write_pipe")]
 pub fn pipe() -> io::Result<(Sender, Receiver)> {
     let (sender, receiver) = mio::unix::pipe::new()?;
-    Ok((Sender { source: Some(Source::new(sender)) }, Receiver { source: Source::new(receiver) }))
+    Ok((Sender { source: Source::new(sender) }, Receiver { source: Source::new(receiver) }))
 }
 
 /// The end of a pipe that reads; from [`pipe`], or from a descriptor of one.
@@ -64,15 +60,19 @@ pub struct Receiver {
 #[doc(alias = "PipeWriter")]
 #[derive(Debug)]
 pub struct Sender {
-    /// `None` when it was closed.
-    source: Option<Source<mio::unix::pipe::Sender>>,
+    source: Source<mio::unix::pipe::Sender>,
 }
 
 read_methods!(Receiver, self => self.source);
 async_read!(Receiver);
 async_read!(&Receiver);
 as_fd!(Receiver);
-write_methods!(Sender, self => self.open()?);
+write_methods!(Sender, self => self.source);
+async_write!(Sender, this => {
+    this.source.close();
+    Ok(())
+});
+as_fd!(Sender);
 
 impl Receiver {
     /// Gives the descriptor, no longer watched. It stays in non-blocking mode.
@@ -93,16 +93,8 @@ impl Sender {
     /// `BrokenPipe` when it was closed. On a thread that does not run the loop with which it is
     /// registered; it is closed then.
     pub fn into_fd(self) -> io::Result<OwnedFd> {
-        Ok(self.source.ok_or_else(closed)?.into_inner()?.into())
+        Ok(self.source.into_inner()?.into())
     }
-
-    fn open(&self) -> io::Result<&Source<mio::unix::pipe::Sender>> {
-        self.source.as_ref().ok_or_else(closed)
-    }
-}
-
-fn closed() -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, "this end of the pipe was closed")
 }
 
 impl TryFrom<OwnedFd> for Receiver {
@@ -123,7 +115,7 @@ impl TryFrom<OwnedFd> for Sender {
     /// mode. Anything else is an error of the kind `InvalidInput`.
     fn try_from(fd: OwnedFd) -> io::Result<Self> {
         let fd = usable(fd, libc::O_RDONLY)?;
-        Ok(Self { source: Some(Source::new(fd.into())) })
+        Ok(Self { source: Source::new(fd.into()) })
     }
 }
 
@@ -146,48 +138,6 @@ fn usable(fd: OwnedFd, wrong: i32) -> io::Result<OwnedFd> {
     }
     set_nonblocking(file.as_fd())?;
     Ok(file.into())
-}
-
-impl AsyncWrite for Sender {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.open()?.poll_write(cx, buffer)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.open()?.poll_write_vectored(cx, buffers)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.source = None;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsFd for Sender {
-    /// # Panics
-    ///
-    /// When it was closed.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.source.as_ref().expect("the end of the pipe was closed").get().as_fd()
-    }
-}
-
-impl AsRawFd for Sender {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
-    }
 }
 
 const _: () = {

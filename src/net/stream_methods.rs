@@ -17,8 +17,8 @@ macro_rules! read_methods {
             /// # Cancel safety
             ///
             /// Dropping the future loses no data.
-            pub async fn read(&$self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                $source.read(buffer).await
+            pub fn read(&$self, buffer: &mut [u8]) -> impl Future<Output = std::io::Result<usize>> {
+                $source.read(buffer)
             }
 
             /// Reads into several buffers, one after the other; the rest is as for
@@ -27,11 +27,11 @@ macro_rules! read_methods {
             /// # Errors
             ///
             /// As [`read`](Self::read).
-            pub async fn read_vectored(
+            pub fn read_vectored(
                 &$self,
                 buffers: &mut [std::io::IoSliceMut<'_>],
-            ) -> std::io::Result<usize> {
-                $source.read_vectored(buffers).await
+            ) -> impl Future<Output = std::io::Result<usize>> {
+                $source.read_vectored(buffers)
             }
 
             /// Reads until the buffer is full.
@@ -44,8 +44,8 @@ macro_rules! read_methods {
             /// # Cancel safety
             ///
             /// None: what has been read is in the buffer, but nobody knows how much it is.
-            pub async fn read_exact(&$self, buffer: &mut [u8]) -> std::io::Result<()> {
-                $source.read_exact(buffer).await
+            pub fn read_exact(&$self, buffer: &mut [u8]) -> impl Future<Output = std::io::Result<()>> {
+                $source.read_exact(buffer)
             }
 
             /// Waits until there is something to read, or the stream has ended. Another task may be
@@ -59,8 +59,8 @@ macro_rules! read_methods {
             /// # Cancel safety
             ///
             /// Dropping the future changes nothing.
-            pub async fn readable(&$self) -> std::io::Result<()> {
-                $source.readiness($crate::io::Direction::Read).await
+            pub fn readable(&$self) -> impl Future<Output = std::io::Result<()>> {
+                $source.readiness($crate::io::Direction::Read)
             }
 
             /// Reads what has arrived, on any thread.
@@ -102,8 +102,8 @@ macro_rules! write_methods {
             /// # Cancel safety
             ///
             /// Dropping the future means that nothing was written.
-            pub async fn write(&$self, buffer: &[u8]) -> std::io::Result<usize> {
-                $source.write(buffer).await
+            pub fn write(&$self, buffer: &[u8]) -> impl Future<Output = std::io::Result<usize>> {
+                $source.write(buffer)
             }
 
             /// Writes several buffers with one system call; the rest is as for
@@ -112,11 +112,11 @@ macro_rules! write_methods {
             /// # Errors
             ///
             /// As [`write`](Self::write).
-            pub async fn write_vectored(
+            pub fn write_vectored(
                 &$self,
                 buffers: &[std::io::IoSlice<'_>],
-            ) -> std::io::Result<usize> {
-                $source.write_vectored(buffers).await
+            ) -> impl Future<Output = std::io::Result<usize>> {
+                $source.write_vectored(buffers)
             }
 
             /// Writes the whole buffer.
@@ -129,8 +129,8 @@ macro_rules! write_methods {
             ///
             /// None: part of the buffer may have been written.
             #[doc(alias = "sendall")]
-            pub async fn write_all(&$self, buffer: &[u8]) -> std::io::Result<()> {
-                $source.write_all(buffer).await
+            pub fn write_all(&$self, buffer: &[u8]) -> impl Future<Output = std::io::Result<()>> {
+                $source.write_all(buffer)
             }
 
             /// Waits until there is room to write, or the peer is gone.
@@ -143,8 +143,8 @@ macro_rules! write_methods {
             /// # Cancel safety
             ///
             /// Dropping the future changes nothing.
-            pub async fn writable(&$self) -> std::io::Result<()> {
-                $source.readiness($crate::io::Direction::Write).await
+            pub fn writable(&$self) -> impl Future<Output = std::io::Result<()>> {
+                $source.readiness($crate::io::Direction::Write)
             }
 
             /// Writes what there is room for, on any thread.
@@ -180,8 +180,8 @@ macro_rules! stream_socket {
         $crate::net::stream_methods::write_methods!($Stream, self => self.source);
         $crate::net::stream_methods::async_read!($Stream);
         $crate::net::stream_methods::async_read!(&$Stream);
-        $crate::net::stream_methods::async_write!($Stream);
-        $crate::net::stream_methods::async_write!(&$Stream);
+        $crate::net::stream_methods::async_write!($Stream, this => this.close_writing());
+        $crate::net::stream_methods::async_write!(&$Stream, this => this.close_writing());
 
         impl $Stream {
             /// Ends one direction of the connection or both. Ending a connection that has ended is
@@ -271,9 +271,9 @@ macro_rules! async_read {
     };
 }
 
-/// The trait for writing, of a type with a method `close_writing`.
+/// The trait for writing; `$close` is what its `close` does with `$this`, a mutable reference.
 macro_rules! async_write {
-    ($Stream:ty) => {
+    ($Stream:ty, $this:ident => $close:expr) => {
         impl futures_io::AsyncWrite for $Stream {
             fn poll_write(
                 self: std::pin::Pin<&mut Self>,
@@ -302,7 +302,8 @@ macro_rules! async_write {
                 self: std::pin::Pin<&mut Self>,
                 _: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                std::task::Poll::Ready(self.close_writing())
+                let $this = self.get_mut();
+                std::task::Poll::Ready($close)
             }
         }
     };
@@ -339,5 +340,5 @@ macro_rules! try_from_fd {
     };
 }
 
-pub(crate) use {as_fd, async_read, read_methods};
-pub(super) use {async_write, stream_socket, try_from_fd, write_methods};
+pub(crate) use {as_fd, async_read, async_write, read_methods, write_methods};
+pub(super) use {stream_socket, try_from_fd};

@@ -151,10 +151,9 @@ impl TcpStream {
     ///
     /// Dropping the future changes nothing.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return self.source.nothing().await;
-        }
-        self.source.operate(Direction::Read, |stream| stream.peek(buffer).map(Done::Fully)).await
+        let nothing = buffer.is_empty().then_some(0);
+        let peek = |stream: &std::net::TcpStream| stream.peek(buffer).map(Done::Fully);
+        self.source.operate(Direction::Read, peek).or_nothing(nothing).await
     }
 
     /// Reads what has arrived and leaves it for the next read, on any thread.
