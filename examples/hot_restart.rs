@@ -135,7 +135,8 @@ fn mixed(counts: [usize; 3]) -> Vec<&'static str> {
 
 fn give(order: &str, control: &Path) -> io::Result<()> {
     if order == "kill" {
-        kill_one(&command(control, "status")?)?;
+        // One that is about to end may be gone before.
+        while !kill_one(&command(control, "status")?)? {}
     } else {
         command(control, order)?;
     }
@@ -155,8 +156,8 @@ fn command(control: &Path, order: &str) -> io::Result<String> {
     if refused { Err(io::Error::other(answer)) } else { Ok(answer) }
 }
 
-/// Kills one of the workers that the figures speak of, whichever.
-fn kill_one(status: &str) -> io::Result<()> {
+/// Kills one of the workers that the figures speak of, whichever. `false` if it was gone.
+fn kill_one(status: &str) -> io::Result<bool> {
     let pids: Vec<_> = status.split("\"pid\":").skip(1).collect();
     let random = RandomState::new().hash_one(0) as usize;
     let pid = pids[random % pids.len()].split(',').next().unwrap();
@@ -172,11 +173,11 @@ fn kill_one(status: &str) -> io::Result<()> {
             Ok(true) => break,
             Ok(false) => thread::yield_now(),
             // It had ended by itself.
-            Err::<_, io::Error>(_) => return Ok(()),
+            Err::<_, io::Error>(_) => return Ok(false),
         }
     }
     CUT.lock().unwrap().extend(clients_of(pid)?);
-    signal("-KILL").map(drop)
+    signal("-KILL").map(|status| status.success())
 }
 
 /// The ports of the clients whose connections a process has.
