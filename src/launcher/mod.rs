@@ -59,10 +59,12 @@
 
 mod builder;
 mod event;
+mod figures;
 mod gate;
 mod kind;
 mod listener;
 mod log;
+mod modes;
 mod moment;
 mod recycle;
 mod restart;
@@ -73,18 +75,22 @@ mod statistics;
 mod supervisor;
 mod sys;
 mod testing;
+mod tracked;
 mod worker;
 mod workers;
 
 pub use self::{
-    builder::{Accept, Launcher, Pin, SpawnMode},
+    builder::Launcher,
     event::{Event, Exit, Id},
+    figures::{Counter, Gauge},
     kind::{Kind, Tcp, Unix},
     listener::{Accepting, Listener},
+    modes::{Accept, Pin, SpawnMode},
     recycle::Recycle,
     restart::{OnCrashLoop, Restart},
     statistics::{Statistics, WorkerState, WorkerStatistics},
     testing::TestLauncher,
-    worker::{Counter, Gauge, Tracked, Worker},
+    tracked::Tracked,
+    worker::Worker,
     workers::Workers,
 };

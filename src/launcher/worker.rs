@@ -9,12 +9,13 @@ use std::{
         unix::net::UnixStream,
     },
     rc::Rc,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::Ordering::Relaxed,
 };
 
 use super::{
     Statistics,
     builder::Hook,
+    figures::{Counter, Gauge},
     gate::Gate,
     kind::{Kind, Unix},
     listener::{LAST_ACCEPTS, Listener},
@@ -23,6 +24,7 @@ use super::{
     scoreboard::{Entry, Scoreboard, State},
     statistics::{self, Names},
     sys::clock,
+    tracked::Tracked,
 };
 use crate::{
     net::UdpSocket,
@@ -67,9 +69,9 @@ pub(super) struct Inner {
     /// How many connections it still takes out of a queue then.
     last_accepts: Cell<u32>,
     /// The tasks and green threads that are waited for.
-    tracked: Cell<usize>,
+    pub(super) tracked: Cell<usize>,
     /// Woken when there are none.
-    idle: Rc<Moment>,
+    pub(super) idle: Rc<Moment>,
     recycling: Cell<bool>,
     /// What `fatal` was told.
     fatal: RefCell<Option<String>>,
@@ -247,7 +249,7 @@ impl Worker {
         T: 'static,
     {
         let tracked = self.track();
-        let green = CountedGreen::new(&self.inner);
+        let green = super::tracked::CountedGreen::new(&self.inner);
         crate::green::spawn(move || {
             let _held = (tracked, green);
             f()
@@ -457,85 +459,6 @@ impl Inner {
     }
 }
 
-/// Something that [`Worker::drained`] waits for, until it is dropped.
-pub struct Tracked {
-    worker: Rc<Inner>,
-}
-
-impl Drop for Tracked {
-    fn drop(&mut self) {
-        let left = self.worker.tracked.get() - 1;
-        self.worker.tracked.set(left);
-        if left == 0 {
-            self.worker.idle.wake();
-        }
-    }
-}
-
-/// Counts a green thread in the worker's entry.
-#[cfg(feature = "green")]
-struct CountedGreen(&'static Entry);
-
-#[cfg(feature = "green")]
-impl CountedGreen {
-    fn new(worker: &Inner) -> Self {
-        worker.entry().green_threads.fetch_add(1, Relaxed);
-        Self(worker.entry())
-    }
-}
-
-#[cfg(feature = "green")]
-impl Drop for CountedGreen {
-    fn drop(&mut self) {
-        self.0.green_threads.fetch_sub(1, Relaxed);
-    }
-}
-
-/// A number that a worker adds to, and whose sum over all workers anybody can read; from
-/// [`Worker::counter`].
-#[derive(Clone, Copy, Debug)]
-pub struct Counter {
-    own: &'static AtomicU64,
-}
-
-impl Counter {
-    /// Adds to it.
-    pub fn add(&self, count: u64) {
-        self.own.fetch_add(count, Relaxed);
-    }
-
-    /// What this worker has added. [`Worker::cluster_stats`] has the sum over all.
-    #[must_use]
-    pub fn own(&self) -> u64 {
-        self.own.load(Relaxed)
-    }
-}
-
-/// A number that goes up and down, from [`Worker::gauge`]: how much there is of something. Anybody can read
-/// its sum over all workers.
-#[derive(Clone, Copy, Debug)]
-pub struct Gauge {
-    own: &'static AtomicU64,
-}
-
-impl Gauge {
-    /// Sets it.
-    pub fn set(&self, value: i64) {
-        self.own.store(value as u64, Relaxed);
-    }
-
-    /// Adds to it, or takes away.
-    pub fn add(&self, difference: i64) {
-        self.own.fetch_add(difference as u64, Relaxed);
-    }
-
-    /// What this worker has set. [`Worker::cluster_stats`] has the sum over all.
-    #[must_use]
-    pub fn own(&self) -> i64 {
-        self.own.load(Relaxed) as i64
-    }
-}
-
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker")
@@ -543,11 +466,5 @@ impl fmt::Debug for Worker {
             .field("generation", &self.generation())
             .field("draining", &self.is_draining())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Tracked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tracked")
     }
 }
