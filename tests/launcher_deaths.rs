@@ -122,7 +122,8 @@ fn an_idle_worker_is_not_killed_and_not_woken() {
 }
 
 fn a_worker_that_is_stopped_is_not_killed() {
-    let launched = program("watched").env("WORKERS", 1).env("WATCHDOG", 200).start();
+    // Long enough for it to get a processor in when it may go on, on a busy machine.
+    let launched = program("watched").env("WORKERS", 1).env("WATCHDOG", 1500).start();
     launched.wait_line("the workers are ready");
     let mut client = Client::connect(launched.address()).unwrap();
     let pid: u32 = client.ask("pid").unwrap().parse().unwrap();
@@ -130,7 +131,7 @@ fn a_worker_that_is_stopped_is_not_killed() {
     client.say("block 50").unwrap();
     kill(pid, libc::SIGSTOP);
     wait_until("the worker is stopped", || state_of(pid) == 'T');
-    thread::sleep(Duration::from_millis(1000));
+    thread::sleep(Duration::from_millis(3500));
     kill(pid, libc::SIGCONT);
     assert_eq!(client.hear().unwrap(), "done");
     assert_eq!(client.ask("pid").unwrap(), pid.to_string());

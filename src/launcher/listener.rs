@@ -42,7 +42,7 @@ pub(super) const LAST_ACCEPTS: u32 = 256;
 
 /// After how many connections a worker goes to the end of the queue of those that the kernel wakes. It
 /// wakes the first one that sleeps, which would else always be the same.
-const TURN: u8 = 16;
+const TURN: u8 = 250;
 
 /// A socket of the launcher, as one worker sees it; from [`Worker::listener`](super::Worker::listener) or
 /// [`Worker::unix_listener`](super::Worker::unix_listener).
@@ -164,9 +164,12 @@ impl<K: Kind> Listener<K> {
                 Ok(None) => return Poll::Ready(Ok(None)),
                 Ok(Some(accepted)) => {
                     *door.pause.borrow_mut() = Pause::default();
-                    door.turn.set(door.turn.get() + 1);
-                    if door.turn.get() == TURN {
-                        // The next call watches it again, and sees what has come meanwhile.
+                    door.turn.set(door.turn.get().saturating_add(1));
+                    // With more open at a time the gate has them take turns, and better: who begins anew is
+                    // awake, and gets what has come meanwhile, which another was woken for.
+                    let alone = self.worker.entry().active.load(Relaxed) <= 1;
+                    if alone && door.turn.get() >= TURN {
+                        // The next call watches it again.
                         event_loop::with(|core| door.unwatch(core));
                         *ticket = None;
                     }

@@ -135,6 +135,7 @@ mod tests {
         assert_eq!(fitting("echo_prefork", "w12", 15), "echo_prefo: w12");
         assert_eq!(fitting("echo_prefork", "worker 3", 10), "worker 3");
         assert_eq!(fitting("echo_prefork", "worker 3", 4), "work");
-        assert_eq!(fitting("größe", "w1", 8), "gr: w1");
+        assert_eq!(fitting("größe", "w1", 7), "gr: w1");
+        assert_eq!(fitting("größe", "w1", 8), "grö: w1");
     }
 }
