@@ -1,5 +1,6 @@
 //! Workers that die or hang are replaced, and what is said about it is true.
 #![cfg(all(feature = "launcher", target_os = "linux"))]
+#![allow(unsafe_code, reason = "has the system not tell of a death")]
 
 use std::{io, process::ExitCode, thread, time::Duration};
 
@@ -11,7 +12,7 @@ use greenloop::launcher::Restart;
 
 fn main() -> ExitCode {
     launcher_support::main(
-        named![server, watched],
+        named![server, watched, forgotten, logging],
         named![
             a_worker_that_is_killed_by_a_signal_is_replaced_and_the_signal_is_named,
             a_sum_does_not_go_down_when_a_worker_dies,
@@ -21,12 +22,16 @@ fn main() -> ExitCode {
             workers_end_when_the_supervisor_is_killed,
             workers_end_when_the_supervisor_is_killed_though_they_spin,
             the_figures_add_up,
+            workers_notice_that_the_supervisor_is_gone_though_the_system_does_not_tell_them,
+            log_files_are_opened_anew_in_all_processes,
+            the_longest_turn_of_a_loop_is_told,
+            gauges_are_added_up_over_the_living,
         ],
     )
 }
 
 fn server() -> io::Result<ExitCode> {
-    launcher().counter("jobs").grace(millis("GRACE", 30_000)).run(serve)
+    launcher().counter("jobs").gauge("waiting").grace(millis("GRACE", 30_000)).run(serve)
 }
 
 fn watched() -> io::Result<ExitCode> {
@@ -36,7 +41,7 @@ fn watched() -> io::Result<ExitCode> {
 
 fn a_worker_that_is_killed_by_a_signal_is_replaced_and_the_signal_is_named() {
     let launched = program("server").env("WORKERS", 1).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let first = ask(launched.address(), "pid").unwrap();
     let cut = ask(launched.address(), &format!("raise {}", libc::SIGSEGV));
     assert!(cut.is_err());
@@ -68,7 +73,7 @@ fn a_worker_that_spins_is_dumped_and_replaced_while_others_serve() {
     });
     let mut launched = launched.start();
     let mut stderr = launched.stderr();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     let mut spinning = Client::connect(address).unwrap();
     let pid = spinning.ask("pid").unwrap();
@@ -93,11 +98,12 @@ fn a_worker_that_spins_is_dumped_and_replaced_while_others_serve() {
     let mut text = String::new();
     io::Read::read_to_string(&mut stderr, &mut text).unwrap();
     assert!(text.contains("does not turn") && text.contains("launcher_support"), "{text}");
+    assert!(text.contains("(async), spawned at tests/launcher_support"), "{text}");
 }
 
 fn an_idle_worker_is_not_killed_and_not_woken() {
     let launched = program("watched").env("WORKERS", 1).env("WATCHDOG", 100).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let pid = ask(launched.address(), "pid").unwrap();
     // Until it sleeps after that connection.
     wait_until("the worker sleeps", || state_of(pid.parse().unwrap()) == 'S');
@@ -116,15 +122,16 @@ fn an_idle_worker_is_not_killed_and_not_woken() {
 }
 
 fn a_worker_that_is_stopped_is_not_killed() {
-    let launched = program("watched").env("WORKERS", 1).env("WATCHDOG", 200).start();
-    launched.wait_line("all workers are ready");
+    // Long enough for it to get a processor in when it may go on, on a busy machine.
+    let launched = program("watched").env("WORKERS", 1).env("WATCHDOG", 1500).start();
+    launched.wait_line("the workers are ready");
     let mut client = Client::connect(launched.address()).unwrap();
     let pid: u32 = client.ask("pid").unwrap().parse().unwrap();
     // Busy when it is stopped, so that the scoreboard says so all the time.
     client.say("block 50").unwrap();
     kill(pid, libc::SIGSTOP);
     wait_until("the worker is stopped", || state_of(pid) == 'T');
-    thread::sleep(Duration::from_millis(1000));
+    thread::sleep(Duration::from_millis(3500));
     kill(pid, libc::SIGCONT);
     assert_eq!(client.hear().unwrap(), "done");
     assert_eq!(client.ask("pid").unwrap(), pid.to_string());
@@ -134,7 +141,7 @@ fn a_worker_that_is_stopped_is_not_killed() {
 
 fn workers_end_when_the_supervisor_is_killed() {
     let launched = program("server").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let mut client = Client::connect(launched.address()).unwrap();
     client.say("slow 300").unwrap();
     assert_eq!(launched.processes().len(), 3);
@@ -147,7 +154,7 @@ fn workers_end_when_the_supervisor_is_killed() {
 
 fn workers_end_when_the_supervisor_is_killed_though_they_spin() {
     let launched = program("server").env("GRACE", 300).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let mut client = Client::connect(launched.address()).unwrap();
     client.say("spin").unwrap();
     launched.signal(libc::SIGKILL);
@@ -156,7 +163,7 @@ fn workers_end_when_the_supervisor_is_killed_though_they_spin() {
 
 fn the_figures_add_up() {
     let launched = program("server").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     let mut clients: Vec<_> = (0..6).map(|_| Client::connect(address).unwrap()).collect();
     for client in &mut clients {
@@ -171,6 +178,99 @@ fn the_figures_add_up() {
     wait_until("five are closed", || {
         clients[0].ask("stats").unwrap().contains("\"active\":1,\"rest")
     });
+    drop(clients);
+    launched.stop();
+}
+
+/// Its workers have changed their user, as it seems: the system does not tell them of a death any more.
+fn forgotten() -> io::Result<ExitCode> {
+    launcher().grace(millis("GRACE", 30_000)).run(|worker| async move {
+        // SAFETY: takes no pointers.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0) };
+        serve(worker).await
+    })
+}
+
+/// Says when it opens its log file anew.
+fn logging() -> io::Result<ExitCode> {
+    let launcher = launcher().on_reopen(|| {
+        println!("opened anew by {}", std::process::id());
+        Ok(())
+    });
+    launcher.run(|worker| async move {
+        if worker.slot() == 1 {
+            while !std::fs::exists(std::env::var("GO_ON").unwrap())? {
+                greenloop::sleep(Duration::from_millis(2)).await;
+            }
+        }
+        serve(worker).await
+    })
+}
+
+fn workers_notice_that_the_supervisor_is_gone_though_the_system_does_not_tell_them() {
+    let launched = program("forgotten").start();
+    launched.wait_line("the workers are ready");
+    let mut client = Client::connect(launched.address()).unwrap();
+    client.say("hello\nslow 300").unwrap();
+    assert_eq!(client.hear().unwrap(), "hello");
+    launched.signal(libc::SIGKILL);
+    assert_eq!(client.hear().unwrap(), "done");
+    drop(client);
+    launched.assert_none_left();
+    // And they are ended, if they do not end.
+    let launched = program("forgotten").env("GRACE", 200).start();
+    launched.wait_line("the workers are ready");
+    let mut client = Client::connect(launched.address()).unwrap();
+    client.say("hello\nguard it").unwrap();
+    assert_eq!(client.hear().unwrap(), "hello");
+    launched.signal(libc::SIGKILL);
+    launched.assert_none_left();
+}
+
+fn log_files_are_opened_anew_in_all_processes() {
+    let go_on = std::env::temp_dir().join(format!("greenloop-d-{}", std::process::id()));
+    let launched = program("logging").env("GO_ON", go_on.display()).start();
+    let first = pid_in(&launched.wait_line(") is ready"));
+    launched.signal(libc::SIGUSR1);
+    launched.wait_line(&format!("opened anew by {first}"));
+    launched.wait_line(&format!("opened anew by {}", launched.pid()));
+    // The other one is not ready, and learns of it when it is.
+    std::fs::write(&go_on, "").unwrap();
+    launched.wait_lines("opened anew", 3);
+    assert_eq!(ask(launched.address(), "hello").unwrap(), "hello");
+    launched.stop();
+    std::fs::remove_file(go_on).unwrap();
+}
+
+fn the_longest_turn_of_a_loop_is_told() {
+    let launched = program("server").env("WORKERS", 1).start();
+    launched.wait_line("the workers are ready");
+    let mut client = Client::connect(launched.address()).unwrap();
+    assert_eq!(client.ask("block 300").unwrap(), "done");
+    let figures = client.ask("stats").unwrap();
+    let (_, rest) = figures.split_once("\"longest_turn_ms\":").unwrap();
+    let time: u64 = rest.split(',').next().unwrap().parse().unwrap();
+    assert!(time >= 300, "{figures}");
+    assert!(!figures.contains("\"resident\":0"), "{figures}");
+    drop(client);
+    launched.stop();
+}
+
+fn gauges_are_added_up_over_the_living() {
+    let launched = program("server").start();
+    let address = launched.address();
+    launched.wait_line("the workers are ready");
+    let mut clients = [(); 2].map(|()| Client::connect(address).unwrap());
+    wait_until("they are at different workers", || {
+        clients[1] = Client::connect(address).unwrap();
+        let slots = [0, 1].map(|place: usize| clients[place].ask("slot").unwrap());
+        slots[0] != slots[1]
+    });
+    assert_eq!(clients[0].ask("gauge 7").unwrap(), "7");
+    assert_eq!(clients[1].ask("gauge -9").unwrap(), "-2");
+    assert!(clients[0].ask("exit 1").is_err());
+    launched.wait_line("ended with status 1");
+    assert_eq!(clients[1].ask("gauge -9").unwrap(), "-9");
     drop(clients);
     launched.stop();
 }

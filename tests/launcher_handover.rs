@@ -21,11 +21,19 @@ use std::{
 mod launcher_support;
 use launcher_support::*;
 
-use greenloop::launcher::SpawnMode;
+use greenloop::launcher::{Accept, Restart, SpawnMode};
 
 fn main() -> ExitCode {
     launcher_support::main(
-        named![server, controlled, executed, executed_slowly, executed_with_threads],
+        named![
+            server,
+            controlled,
+            executed,
+            executed_slowly,
+            executed_with_threads,
+            filed,
+            grouped
+        ],
         named![
             a_socket_that_was_handed_over_is_used,
             a_socket_that_was_meant_for_another_process_is_not_used,
@@ -39,6 +47,13 @@ fn main() -> ExitCode {
             workers_that_execute_the_program_serve_and_are_replaced,
             a_process_with_threads_can_execute_its_workers,
             a_worker_that_was_not_there_yet_when_the_supervisor_died_ends,
+            a_successor_may_have_more_workers_or_fewer,
+            an_upgrade_in_the_middle_of_a_roll_leaves_no_worker_too_many,
+            a_successor_whose_workers_fail_takes_nothing_with_it,
+            a_socket_that_was_handed_over_stays_open_while_workers_drain,
+            commands_pause_the_workers_and_open_logs_anew,
+            a_client_that_does_not_read_keeps_nobody_waiting,
+            a_worker_has_its_own_descriptors_only,
         ],
     )
 }
@@ -52,11 +67,19 @@ fn server() -> io::Result<ExitCode> {
             _ => return Ok(ExitCode::from(1)),
         }
     }
-    launcher().upgrade_timeout(millis("UPGRADE", 60_000)).run(serve)
+    launcher().upgrade_timeout(millis("UPGRADE", 60_000)).run(|worker| async move {
+        greenloop::sleep(millis("BOOT", 0)).await;
+        serve(worker).await
+    })
 }
 
 fn controlled() -> io::Result<ExitCode> {
-    launcher().counter("jobs").control(std::env::var("CONTROL").unwrap()).run(|worker| async move {
+    let launcher = launcher().counter("jobs").control(std::env::var("CONTROL").unwrap());
+    let launcher = launcher.on_reopen(|| {
+        println!("opened anew by {}", std::process::id());
+        Ok(())
+    });
+    launcher.run(|worker| async move {
         if fs::exists(std::env::var("BROKEN").unwrap_or_default())? {
             return Err(io::Error::other("broken"));
         }
@@ -145,7 +168,7 @@ fn a_program_is_upgraded_under_load() {
         String::from_utf8_lossy(&buffer[..count]).into_owned()
     };
     let launched = program("server").env("NOTIFY_SOCKET", path.display()).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     assert!(hear().starts_with("READY=1\n"));
     let address = launched.address();
     let old = launched.processes();
@@ -183,7 +206,7 @@ fn a_successor_that_fails_changes_nothing() {
     let broken = scratch("broken");
     fs::write(&broken, "").unwrap();
     let launched = program("server").env("BROKEN", broken.display()).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let old = launched.processes();
     launched.signal(libc::SIGUSR2);
     let failed = launched.wait_line("upgrade failed");
@@ -202,7 +225,7 @@ fn a_successor_that_is_not_ready_in_time_is_killed() {
     fs::write(&broken, "").unwrap();
     let start = program("server").env("BROKEN", broken.display()).env("BROKEN_HOW", "hangs");
     let launched = start.env("UPGRADE", 300).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     launched.signal(libc::SIGUSR2);
     launched.wait_line("upgrade failed, going on: the successor was not ready in time");
     assert_eq!(launched.processes().len(), 3);
@@ -234,7 +257,7 @@ fn the_control_socket_obeys_its_owner() {
     let path = scratch("control");
     let path = path.to_str().unwrap();
     let launched = program("controlled").env("CONTROL", path).env("WORKERS", 1).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
     for _ in 0..3 {
         ask(launched.address(), "count").unwrap();
@@ -269,7 +292,7 @@ fn a_roll_says_at_the_control_socket_how_it_ended() {
     let path = path.to_str().unwrap();
     let launched =
         program("controlled").env("CONTROL", path).env("BROKEN", broken.display()).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     assert_eq!(command(path, "roll"), "{\"ok\":true,\"generation\":2,\"replaced\":2}");
     fs::write(&broken, "").unwrap();
     let failed = command(path, "roll");
@@ -282,7 +305,7 @@ fn a_client_that_says_nothing_or_nonsense_does_no_harm() {
     let path = scratch("control");
     let path = path.to_str().unwrap();
     let launched = program("controlled").env("CONTROL", path).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let silent: Vec<_> =
         (0..10).map(|_| std::os::unix::net::UnixStream::connect(path).unwrap()).collect();
     assert!(command(path, "dance").contains("commands: status"));
@@ -295,7 +318,7 @@ fn a_client_that_says_nothing_or_nonsense_does_no_harm() {
 
 fn workers_that_execute_the_program_serve_and_are_replaced() {
     let launched = program("executed").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     assert_eq!(ask(address, "count").unwrap(), "1");
     assert!(ask(address, "exit 4").is_err());
@@ -312,7 +335,7 @@ fn workers_that_execute_the_program_serve_and_are_replaced() {
 
 fn a_process_with_threads_can_execute_its_workers() {
     let launched = program("executed_with_threads").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     assert_eq!(ask(launched.address(), "hello").unwrap(), "hello");
     launched.stop();
 }
@@ -352,4 +375,183 @@ fn scratch(name: &str) -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, SeqCst);
     std::env::temp_dir().join(format!("greenloop-h-{}-{count}-{name}", std::process::id()))
+}
+
+fn filed() -> io::Result<ExitCode> {
+    let launcher = launcher().bind("file", std::env::var("ADDRESS").unwrap());
+    let soon = Restart::backoff(Duration::from_millis(1), Duration::from_millis(10));
+    launcher.control(std::env::var("CONTROL").unwrap()).restart(soon).run(|worker| async move {
+        if fs::exists(std::env::var("BROKEN").unwrap())? {
+            return Err(io::Error::other("broken"));
+        }
+        serve(worker).await
+    })
+}
+
+fn a_successor_whose_workers_fail_takes_nothing_with_it() {
+    let (file, control, broken) = (scratch("file"), scratch("control"), scratch("broken"));
+    let launched = program("filed")
+        .env("ADDRESS", format!("unix:{}", file.display()))
+        .env("CONTROL", control.display())
+        .env("BROKEN", broken.display())
+        .start();
+    launched.wait_line("the workers are ready");
+    let own = format!("\"supervisor\":{}", launched.pid());
+    fs::write(&broken, "").unwrap();
+    let control = control.to_str().unwrap();
+    let failed = command(control, "upgrade");
+    assert!(failed.contains("the successor ended with status 78"), "{failed}");
+    fs::remove_file(&broken).unwrap();
+    // The sockets are as open as before, and still those of the old launcher.
+    assert_eq!(ask(launched.address(), "hello").unwrap(), "hello");
+    assert!(std::os::unix::net::UnixStream::connect(&file).is_ok());
+    assert!(command(control, "status").contains(&own));
+    let upgraded = command(control, "upgrade");
+    assert!(upgraded.contains("\"ok\":true"), "{upgraded}");
+    launched.wait_line("stopped, status 0");
+    assert!(!command(control, "status").contains(&own));
+    assert_eq!(command(control, "stop"), "{\"ok\":true}");
+    launched.ended();
+    assert!(!fs::exists(&file).unwrap() && !fs::exists(control).unwrap());
+}
+
+/// Each worker has a socket of its own; there are as many as a file says.
+fn grouped() -> io::Result<ExitCode> {
+    let count = fs::read_to_string(std::env::var("COUNT").unwrap())?;
+    let launcher = launcher().workers(count.parse::<usize>().unwrap()).accept(Accept::PerWorker);
+    launcher.bind("time", "udp:127.0.0.1:0").run(serve)
+}
+
+fn a_successor_may_have_more_workers_or_fewer() {
+    let count = scratch("count");
+    fs::write(&count, "2").unwrap();
+    let launched = program("grouped").env("COUNT", count.display()).start();
+    launched.wait_line("the workers are ready");
+    let address = launched.address();
+    let mut newest = launched.pid();
+    for (round, workers) in [4, 1, 3].into_iter().enumerate() {
+        fs::write(&count, workers.to_string()).unwrap();
+        let errors = under_load(address, || {
+            kill(newest, libc::SIGUSR2);
+            launched.wait_lines("stopped, status 0", round + 1);
+        });
+        assert_eq!(errors, 0, "{workers}");
+        let line = launched.wait_lines("has taken over", round + 1).pop().unwrap();
+        newest = line.split_whitespace().nth(3).unwrap().parse().unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        wait_until("each of them gets some", || {
+            seen.insert(ask(address, "slot").unwrap());
+            seen.len() == workers
+        });
+        for _ in 0..30 {
+            seen.insert(ask(address, "slot").unwrap());
+        }
+        assert_eq!(seen.len(), workers, "{seen:?}");
+    }
+    kill(newest, libc::SIGTERM);
+    launched.ended();
+    fs::remove_file(count).unwrap();
+}
+
+fn an_upgrade_in_the_middle_of_a_roll_leaves_no_worker_too_many() {
+    let broken = scratch("broken");
+    fs::write(&broken, "").unwrap();
+    let launched = program("server").env("BROKEN", broken.display()).env("BOOT", 500).start();
+    launched.wait_line("the workers are ready");
+    launched.signal(libc::SIGHUP);
+    launched.wait_lines("was started", 3);
+    launched.signal(libc::SIGUSR2);
+    launched.wait_line("rolling restart failed at 0 of 2: the program is being upgraded");
+    launched.wait_line("upgrade failed");
+    launched.wait_line("generation 2) has ended");
+    assert_eq!(launched.processes().len(), 3);
+    launched.signal(libc::SIGHUP);
+    launched.wait_line("generation 3 has finished");
+    launched.stop();
+    fs::remove_file(broken).unwrap();
+}
+
+fn a_socket_that_was_handed_over_stays_open_while_workers_drain() {
+    let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let listener = listeners.iter().find(|listener| listener.as_raw_fd() > 3).unwrap();
+    let address = listener.local_addr().unwrap();
+    let launched = with_socket(listener, "$$");
+    launched.wait_line("the workers are ready");
+    let mut client = Client::connect(address).unwrap();
+    client.say("hello\nslow 500").unwrap();
+    assert_eq!(client.hear().unwrap(), "hello");
+    launched.signal(libc::SIGTERM);
+    launched.wait_lines("drains", 2);
+    // Whoever has the socket starts another server for those.
+    let waiting = [(); 10].map(|()| {
+        thread::sleep(Duration::from_millis(10));
+        std::net::TcpStream::connect(address).unwrap()
+    });
+    assert_eq!(client.hear().unwrap(), "done");
+    drop(client);
+    launched.ended();
+    drop(waiting);
+    assert!(std::net::TcpStream::connect(address).is_ok());
+}
+
+fn commands_pause_the_workers_and_open_logs_anew() {
+    let path = scratch("control");
+    let path = path.to_str().unwrap();
+    let launched = program("controlled").env("CONTROL", path).start();
+    launched.wait_line("the workers are ready");
+    assert_eq!(command(path, "reopen"), "{\"ok\":true}");
+    launched.wait_lines("opened anew", 3);
+    assert_eq!(command(path, "pause"), "{\"ok\":true}");
+    launched.wait_lines("has ended", 2);
+    assert!(command(path, "status").contains("\"workers\":[]"));
+    assert_eq!(command(path, "resume"), "{\"ok\":true}");
+    launched.wait_lines(") is ready", 4);
+    launched.stop();
+}
+
+fn a_client_that_does_not_read_keeps_nobody_waiting() {
+    let path = scratch("control");
+    let path = path.to_str().unwrap();
+    let launched = program("controlled").env("CONTROL", path).start();
+    launched.wait_line("the workers are ready");
+    // More than there may be clients: those that have kept silent for longest are hung up on.
+    let silent: Vec<_> =
+        (0..40).map(|_| std::os::unix::net::UnixStream::connect(path).unwrap()).collect();
+    let lazy: Vec<_> = (0..10)
+        .map(|_| {
+            let mut client = std::os::unix::net::UnixStream::connect(path).unwrap();
+            io::Write::write_all(&mut client, b"prometheus\n").unwrap();
+            client
+        })
+        .collect();
+    // A huge line, without an end.
+    let mut endless = std::os::unix::net::UnixStream::connect(path).unwrap();
+    let _ = io::Write::write_all(&mut endless, &[b'x'; 100_000]);
+    for _ in 0..20 {
+        assert!(command(path, "status").contains("supervisor"));
+    }
+    drop((silent, lazy, endless));
+    launched.stop();
+}
+
+fn a_worker_has_its_own_descriptors_only() {
+    let path = scratch("control");
+    let path = path.to_str().unwrap();
+    let launched = program("controlled").env("CONTROL", path).start();
+    launched.wait_line("the workers are ready");
+    // Started late, when the supervisor has most.
+    let address = launched.address();
+    for round in 0..2 {
+        let descriptors = ask(address, "descriptors").unwrap();
+        assert!(!descriptors.contains("pidfd"), "{descriptors}");
+        // Two of the listening socket, the client, the pipe to the supervisor and a copy of it, and both
+        // ends of that for signals.
+        assert_eq!(descriptors.matches("socket:").count(), 7, "{descriptors}");
+        if round == 0 {
+            assert!(command(path, "roll").contains("true"));
+            wait_until("new ones serve", || ask(address, "stats").unwrap().contains("pid"));
+            launched.wait_lines("has ended", 2);
+        }
+    }
+    launched.stop();
 }

@@ -15,11 +15,11 @@ use std::{
 mod launcher_support;
 use launcher_support::*;
 
-use greenloop::launcher::{Accept, Launcher, Pin, Restart};
+use greenloop::launcher::{Accept, Launcher, Pin, Restart, SpawnMode};
 
 fn main() -> ExitCode {
     launcher_support::main(
-        named![balanced, per_worker, by_cpu, pinned, limited, at_port, by_file],
+        named![balanced, per_worker, by_cpu, pinned, limited, at_port, by_file, datagrams],
         named![
             connections_that_come_one_by_one_are_spread_evenly,
             connections_that_come_at_once_are_spread_evenly,
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
             others_accept_while_the_least_busy_worker_is_stopped,
             others_accept_while_the_least_busy_worker_wants_no_more,
             what_waits_for_a_killed_worker_is_served_by_its_replacement,
+            what_waits_for_a_killed_worker_is_served_by_one_that_is_executed,
             what_waits_for_a_worker_that_goes_is_served,
             a_group_goes_back_and_forth_with_the_number_of_workers,
             connections_follow_the_processor,
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
             a_foreign_socket_in_the_group_is_an_error,
             a_unix_socket_is_served_and_its_file_removed,
             a_listener_of_another_kind_or_name_is_an_error,
+            datagrams_are_shared_and_wait_for_a_replacement,
+            a_port_for_datagrams_in_use_is_an_error,
         ],
     )
 }
@@ -49,7 +52,9 @@ fn balanced() -> io::Result<ExitCode> {
 }
 
 fn per_worker() -> io::Result<ExitCode> {
-    launcher().accept(Accept::PerWorker).restart(soon()).run(serve)
+    let spawn_mode = if std::env::var("EXEC").is_ok() { SpawnMode::Exec } else { SpawnMode::Fork };
+    let launcher = launcher().accept(Accept::PerWorker).spawn_mode(spawn_mode);
+    launcher.restart(soon()).run(serve)
 }
 
 fn by_cpu() -> io::Result<ExitCode> {
@@ -131,7 +136,7 @@ fn assert_even(counts: &BTreeMap<String, usize>, workers: usize) {
 
 fn connections_that_come_one_by_one_are_spread_evenly() {
     let launched = program("balanced").env("WORKERS", 4).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     // A worker that is kept from running for 20 ms by the machine does not count for that long, and the
     // others take its share: then the trial says nothing.
     for trial in 0.. {
@@ -155,7 +160,7 @@ fn wait_until_idle(address: SocketAddr) {
 
 fn connections_that_come_at_once_are_spread_evenly() {
     let launched = program("balanced").env("WORKERS", 4).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     for trial in 0.. {
         let (counts, clients) = spread(launched.address(), 64, true);
         let even = counts.values().max().unwrap() - counts.values().min().unwrap() <= 2;
@@ -182,7 +187,7 @@ fn short_connections_one_at_a_time_are_all_served() {
 /// the other accepts what comes.
 fn with_one_out_of_order(put_out_of_order: impl FnOnce(&mut Client, u32)) {
     let launched = program("balanced").env("WORKERS", 2).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     let (_, mut clients) = spread(address, 8, false);
     let slot = clients[0].ask("slot").unwrap();
@@ -220,7 +225,7 @@ fn others_accept_while_the_least_busy_worker_is_stopped() {
 
 fn others_accept_while_the_least_busy_worker_wants_no_more() {
     let launched = program("limited").env("WORKERS", 2).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     // Each is served, but for the one that the other worker has taken and says nothing to.
     let answers = AtomicUsize::new(0);
@@ -243,8 +248,16 @@ fn others_accept_while_the_least_busy_worker_wants_no_more() {
 }
 
 fn what_waits_for_a_killed_worker_is_served_by_its_replacement() {
-    let launched = program("per_worker").env("WORKERS", 2).start();
-    launched.wait_line("all workers are ready");
+    serve_what_waits(program("per_worker"));
+}
+
+fn what_waits_for_a_killed_worker_is_served_by_one_that_is_executed() {
+    serve_what_waits(program("per_worker").env("EXEC", 1));
+}
+
+fn serve_what_waits(start: Start) {
+    let launched = start.env("WORKERS", 2).start();
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     let workers: Vec<_> = launched.lines_with(") is ready").iter().map(|l| pid_in(l)).collect();
     // Stopped, both of them, so that everything waits.
@@ -268,7 +281,7 @@ fn what_waits_for_a_killed_worker_is_served_by_its_replacement() {
 
 fn what_waits_for_a_worker_that_goes_is_served() {
     let launched = program("per_worker").env("WORKERS", 2).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     let second = launched
         .lines_with(") is ready")
@@ -295,7 +308,7 @@ fn what_waits_for_a_worker_that_goes_is_served() {
 
 fn a_group_goes_back_and_forth_with_the_number_of_workers() {
     let launched = program("per_worker").env("WORKERS", 1).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     for round in 1..=2 {
         launched.signal(libc::SIGTTIN);
@@ -322,7 +335,7 @@ fn connections_follow_the_processor() {
         return skip(test, "there is one processor only");
     }
     let launched = program("by_cpu").env("WORKERS", processors.len()).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     for (place, processor) in processors.iter().enumerate() {
         let slots: Vec<_> = thread::scope(|scope| {
@@ -343,7 +356,7 @@ fn connections_follow_the_processor() {
 fn workers_are_bound_to_processors_of_their_own() {
     let processors = processors();
     let launched = program("pinned").env("WORKERS", processors.len()).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let mut seen = BTreeMap::new();
     let mut clients = Vec::new();
     wait_until("all workers were asked", || {
@@ -363,7 +376,7 @@ fn more_workers_than_processors_are_not_bound() {
     let processors = processors();
     let launched = program("pinned").env("WORKERS", processors.len() + 1).start();
     launched.wait_line("warning: workers are not bound to processors");
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     launched.stop();
 }
 
@@ -385,7 +398,7 @@ fn a_unix_socket_is_served_and_its_file_removed() {
     let _ = std::fs::remove_file(&path);
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let launched = program("by_file").env("ADDRESS", format!("unix:{}", path.display())).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     for _ in 0..10 {
         let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
         let mut pid = String::new();
@@ -404,7 +417,7 @@ fn a_unix_socket_is_served_and_its_file_removed() {
 fn a_listener_of_another_kind_or_name_is_an_error() {
     let name = format!("unix:@greenloop-l-{}", std::process::id());
     let launched = program("by_file").env("WORKERS", 1).env("ADDRESS", name).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let problems = launched.lines_with("problem");
     assert!(problems[0].contains("\"file\" is no TCP socket"), "{problems:?}");
     assert!(problems[1].contains("\"http\" is no Unix socket"), "{problems:?}");
@@ -432,4 +445,81 @@ fn pin(processor: usize) {
     // SAFETY: the set is alive during the call.
     let result = unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) };
     assert_eq!(result, 0);
+}
+
+fn datagrams() -> io::Result<ExitCode> {
+    let launcher = launcher().bind("time", std::env::var("ADDRESS").unwrap()).restart(soon());
+    launcher.run(|worker| async move {
+        println!("problem: {}", worker.udp_socket("http").unwrap_err());
+        println!("problem: {}", worker.listener("time").unwrap_err());
+        let socket = worker.udp_socket("time")?;
+        let mut buffer = [0; 100];
+        loop {
+            greenloop::select! {
+                received = socket.recv_from(&mut buffer) => {
+                    let (count, peer) = received?;
+                    if &buffer[..count] == b"exit" {
+                        std::process::exit(1);
+                    }
+                    socket.send_to(worker.pid().to_string().as_bytes(), peer).await?;
+                }
+                _ = worker.draining() => return Ok(()),
+            }
+        }
+    })
+}
+
+/// Sends something, and gives the answer.
+fn ask_by_datagram(address: SocketAddr) -> u32 {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(STUCK)).unwrap();
+    socket.send_to(b"who", address).unwrap();
+    let mut buffer = [0; 100];
+    let count = socket.recv(&mut buffer).unwrap();
+    std::str::from_utf8(&buffer[..count]).unwrap().parse().unwrap()
+}
+
+fn datagrams_are_shared_and_wait_for_a_replacement() {
+    let launched = program("datagrams").env("ADDRESS", "udp:127.0.0.1:0").start();
+    launched.wait_line("the workers are ready");
+    launched.wait_lines("problem: the socket \"http\" is none for datagrams", 2);
+    launched.wait_lines("problem: the socket \"time\" is no TCP socket", 2);
+    let line = launched.wait_line("time: listening on");
+    let address = line.rsplit(' ').next().unwrap().parse().unwrap();
+    let workers: Vec<_> = launched.lines_with(") is ready").iter().map(|l| pid_in(l)).collect();
+    let mut seen = BTreeMap::<u32, usize>::new();
+    wait_until("both get datagrams", || {
+        *seen.entry(ask_by_datagram(address)).or_default() += 1;
+        seen.len() == 2
+    });
+    assert!(seen.keys().all(|pid| workers.contains(pid)), "{seen:?} {workers:?}");
+    // What comes for one that is dead is its replacement's.
+    kill(workers[0], libc::SIGKILL);
+    for _ in 0..50 {
+        assert_ne!(ask_by_datagram(address), workers[0]);
+    }
+    // Nothing is lost in a rolling restart.
+    launched.signal(libc::SIGHUP);
+    while launched.lines_with("has finished").is_empty() {
+        ask_by_datagram(address);
+    }
+    // With fewer workers, all goes to those that there are.
+    launched.signal(libc::SIGTTOU);
+    launched.wait_line("1 workers from now on");
+    launched.wait_lines("has ended", 3);
+    let left = ask_by_datagram(address);
+    for _ in 0..30 {
+        assert_eq!(ask_by_datagram(address), left);
+    }
+    launched.stop();
+}
+
+fn a_port_for_datagrams_in_use_is_an_error() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let start = program("datagrams").env("ADDRESS", format!("udp:{address}"));
+    let (status, lines) = start.start().ended();
+    assert_eq!(status.code(), Some(3));
+    assert!(lines[0].contains(&format!("cannot listen on udp:{address} (time)")), "{lines:?}");
+    assert!(lines[0].contains("in use"), "{lines:?}");
 }

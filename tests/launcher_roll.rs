@@ -32,6 +32,8 @@ fn main() -> ExitCode {
             a_worker_can_ask_to_be_replaced,
             an_error_of_the_reload_hook_cancels_the_roll,
             the_oldest_generation_is_cut_when_too_many_drain,
+            a_replacement_that_is_told_to_end_stops_the_roll,
+            a_roll_goes_on_when_the_number_of_workers_changes,
         ],
     )
 }
@@ -95,7 +97,7 @@ fn under_load(address: SocketAddr, work: impl FnOnce()) -> (usize, usize) {
 
 fn ten_rolling_restarts_lose_no_connection() {
     let launched = program("server").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let (answers, errors) = under_load(launched.address(), || {
         for roll in 1..=10 {
             launched.signal(libc::SIGHUP);
@@ -112,7 +114,7 @@ fn ten_rolling_restarts_lose_no_connection() {
 fn a_roll_stops_at_a_replacement_that_dies() {
     let broken = scratch("broken");
     let launched = program("fragile").env("BROKEN", broken.display()).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let pids = |lines: &[String]| lines.iter().map(|line| pid_in(line)).collect::<BTreeSet<_>>();
     let old = pids(&launched.lines_with("is ready"));
     fs::write(&broken, "").unwrap();
@@ -131,7 +133,7 @@ fn a_roll_stops_at_a_replacement_that_dies() {
 
 fn a_roll_never_has_fewer_ready_nor_more_alive_than_it_should() {
     let launched = program("server").env("WORKERS", 3).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     launched.signal(libc::SIGHUP);
     launched.wait_line("has finished");
     let lines = launched.stop();
@@ -152,7 +154,7 @@ fn a_roll_never_has_fewer_ready_nor_more_alive_than_it_should() {
 
 fn a_storm_of_sighup_is_at_most_one_more_roll() {
     let launched = program("slow_to_boot").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     for _ in 0..20 {
         launched.signal(libc::SIGHUP);
     }
@@ -167,7 +169,7 @@ fn a_storm_of_sighup_is_at_most_one_more_roll() {
 
 fn workers_come_and_go_with_ttin_and_ttou() {
     let launched = program("server").env("WORKERS", 1).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     launched.signal(libc::SIGTTIN);
     launched.wait_line("2 workers from now on");
     launched.wait_lines(") is ready", 2);
@@ -183,7 +185,7 @@ fn workers_come_and_go_with_ttin_and_ttou() {
 
 fn workers_are_recycled_one_at_a_time() {
     let launched = program("recycling").env("WORKERS", 4).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     let (_, errors) = under_load(address, || {
         launched.wait_lines("has done enough", 6);
@@ -227,7 +229,7 @@ fn a_worker_can_ask_to_be_replaced() {
 
 fn an_error_of_the_reload_hook_cancels_the_roll() {
     let launched = program("picky").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     launched.signal(libc::SIGHUP);
     let failed = launched.wait_line("rolling restart failed");
     assert!(failed.contains("line 7"), "{failed}");
@@ -263,4 +265,38 @@ fn scratch(name: &str) -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, SeqCst);
     std::env::temp_dir().join(format!("greenloop-{}-{count}-{name}", std::process::id()))
+}
+
+fn a_replacement_that_is_told_to_end_stops_the_roll() {
+    let launched = program("slow_to_boot").start();
+    launched.wait_line("the workers are ready");
+    launched.signal(libc::SIGHUP);
+    let replacement = pid_in(&launched.wait_lines("was started", 3)[2]);
+    kill(replacement, libc::SIGTERM);
+    launched.wait_line("rolling restart failed at 0 of 2");
+    assert!(launched.lines_with("generation 1) drains").is_empty());
+    assert_eq!(ask(launched.address(), "hello").unwrap(), "hello");
+    // And the next one is not in its way.
+    launched.signal(libc::SIGHUP);
+    launched.wait_line("generation 3 has finished");
+    launched.wait_lines("has ended", 3);
+    assert_eq!(launched.processes().len(), 3);
+    launched.stop();
+}
+
+fn a_roll_goes_on_when_the_number_of_workers_changes() {
+    let launched = program("slow_to_boot").env("WORKERS", 3).start();
+    launched.wait_line("the workers are ready");
+    launched.signal(libc::SIGHUP);
+    launched.wait_lines("was started", 4);
+    for count in [2, 1] {
+        launched.signal(libc::SIGTTOU);
+        launched.wait_line(&format!("{count} workers from now on"));
+    }
+    launched.wait_line("generation 2 has finished");
+    launched.signal(libc::SIGHUP);
+    launched.wait_line("generation 3 has finished");
+    wait_until("one worker is left", || launched.processes().len() == 2);
+    assert_eq!(ask(launched.address(), "slot").unwrap(), "0");
+    launched.stop();
 }

@@ -13,7 +13,7 @@ use std::{
 mod launcher_support;
 use launcher_support::*;
 
-use greenloop::launcher::{Launcher, OnCrashLoop, Restart, Workers};
+use greenloop::launcher::{Launcher, OnCrashLoop, Restart, SpawnMode, Workers};
 
 fn main() -> ExitCode {
     launcher_support::main(
@@ -27,7 +27,9 @@ fn main() -> ExitCode {
             panicking,
             at_port,
             auto,
-            poor
+            poor,
+            titled,
+            partly
         ],
         named![
             a_process_with_threads_is_not_forked_and_names_them,
@@ -48,6 +50,10 @@ fn main() -> ExitCode {
             a_broken_standard_error_changes_nothing,
             without_descriptors_workers_wait_and_come_back,
             an_orphan_is_reaped_by_the_first_process,
+            processes_have_titles_and_keep_their_arguments,
+            a_standard_error_that_is_full_changes_nothing,
+            as_many_workers_as_are_asked_for_make_the_launcher_ready,
+            a_quota_of_the_group_limits_the_workers,
         ],
     )
 }
@@ -83,7 +89,7 @@ fn late_thread() -> io::Result<ExitCode> {
     launcher()
         .on_event(move |event| {
             println!("event: {event}");
-            if event.to_string().contains("all workers") && once.take().is_some() {
+            if event.to_string().contains("the workers are ready") && once.take().is_some() {
                 start_thread("late");
             }
         })
@@ -112,7 +118,8 @@ fn fatal() -> io::Result<ExitCode> {
     };
     launcher().restart(restart).run(|worker| async move {
         if worker.slot() == 0 {
-            return Err(worker.fatal("no such database"));
+            let reason = format!("no such database{}", "!".repeat(100_000));
+            return Err(worker.fatal(reason));
         }
         serve(worker).await
     })
@@ -134,12 +141,12 @@ fn auto() -> io::Result<ExitCode> {
     launcher().workers(Workers::Auto).run(serve)
 }
 
-/// Has few descriptors, from the moment at which all workers are ready.
+/// Has few descriptors, from the moment at which the workers are ready.
 fn poor() -> io::Result<ExitCode> {
     launcher()
         .on_event(|event| {
             println!("event: {event}");
-            if event.to_string().contains("all workers") {
+            if event.to_string().contains("the workers are ready") {
                 limit_descriptors(8);
             }
             if event.to_string().contains("cannot start") {
@@ -166,7 +173,7 @@ fn a_process_with_threads_is_not_forked_and_names_them() {
 
 fn a_thread_that_comes_later_stops_the_forking() {
     let launched = program("late_thread").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     let _ = ask(address, "exit 1");
     let refused = launched.wait_line("cannot start worker");
@@ -228,7 +235,7 @@ fn systemd_hears_signs_of_life_while_a_worker_is_healthy() {
         .env("WATCHDOG_USEC", 10_000)
         .env("WATCHDOG_PID", 1)
         .start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     launched.stop();
     manager.set_nonblocking(true).unwrap();
     let mut last = [0; 1000];
@@ -353,14 +360,14 @@ fn there_are_as_many_workers_as_processors() {
         return skip(test, "there is no taskset");
     }
     let launched = wrapped("auto", &["taskset", "-c", "0"]).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     assert_eq!(launched.lines_with("was started").len(), 1);
     launched.stop();
 }
 
 fn the_environment_says_how_many_workers_there_are() {
     let launched = program("auto").env("GREENLOOP_WORKERS", 3).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     assert_eq!(launched.lines_with("was started").len(), 3);
     launched.stop();
     let (status, lines) = program("auto").env("GREENLOOP_WORKERS", "many").start().ended();
@@ -370,7 +377,7 @@ fn the_environment_says_how_many_workers_there_are() {
 
 fn a_closed_standard_error_changes_nothing() {
     let launched = wrapped("server", &["sh", "-c", "exec \"$0\" 2>&-"]).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     assert!(ask(address, "exit 3").is_err());
     launched.wait_lines(") is ready", 3);
@@ -386,7 +393,7 @@ fn a_broken_standard_error_changes_nothing() {
     });
     let mut launched = start.start();
     drop(launched.stderr());
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     launched.signal(libc::SIGUSR1);
     assert_eq!(ask(launched.address(), "hello").unwrap(), "hello");
     launched.stop();
@@ -394,7 +401,7 @@ fn a_broken_standard_error_changes_nothing() {
 
 fn without_descriptors_workers_wait_and_come_back() {
     let launched = program("poor").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     assert!(ask(launched.address(), "exit 1").is_err());
     let why = launched.wait_line("cannot start worker");
     assert!(why.contains("Too many open files"), "{why}");
@@ -411,7 +418,7 @@ fn an_orphan_is_reaped_by_the_first_process() {
         return skip(test, "there are no process namespaces here");
     }
     let launched = wrapped("server", &namespace).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     // The sleeper's parent ends at once, so it becomes the child of the first process.
     let answer = ask(address, "sh (sleep 0.05 & echo $!) | cat").unwrap();
@@ -420,6 +427,10 @@ fn an_orphan_is_reaped_by_the_first_process() {
         ask(address, &format!("sh test -e /proc/{orphan} || echo gone")).unwrap() == "gone|"
     });
     let supervisor = pid_of_first_process(&launched);
+    // Its end would be that of a successor, too.
+    kill(supervisor, libc::SIGUSR2);
+    launched.wait_line("refused: the first process of a container cannot be upgraded");
+    assert_eq!(ask(address, "hello").unwrap(), "hello");
     kill(supervisor, libc::SIGTERM);
     let (status, lines) = launched.ended();
     assert_eq!(status.code(), Some(0), "{lines:#?}");
@@ -429,4 +440,121 @@ fn an_orphan_is_reaped_by_the_first_process() {
 fn pid_of_first_process(launched: &Launched) -> u32 {
     let children = format!("/proc/{0}/task/{0}/children", launched.pid());
     std::fs::read_to_string(children).unwrap().trim().parse().unwrap()
+}
+
+fn titled() -> io::Result<ExitCode> {
+    let spawn_mode = if std::env::var("EXEC").is_ok() { SpawnMode::Exec } else { SpawnMode::Fork };
+    launcher().name("bakery").spawn_mode(spawn_mode).run(serve)
+}
+
+fn processes_have_titles_and_keep_their_arguments() {
+    for exec in [false, true] {
+        let start = program("titled").with(|command| {
+            command.args(["--one", "two three"]);
+            if exec {
+                command.env("EXEC", "1");
+            }
+        });
+        let launched = start.start();
+        launched.wait_line("the workers are ready");
+        let address = launched.address();
+        assert_eq!(command_line(launched.pid()), "bakery: master");
+        for line in launched.lines_with(") is ready") {
+            let slot = line.split_whitespace().nth(2).unwrap();
+            assert_eq!(command_line(pid_in(&line)), format!("bakery: worker {slot}"));
+            let name = std::fs::read_to_string(format!("/proc/{}/comm", pid_in(&line))).unwrap();
+            assert_eq!(name.trim_end(), format!("bakery: w{slot}"));
+        }
+        let arguments = ask(address, "args").unwrap();
+        assert!(arguments.ends_with("|--one|two three"), "{arguments}");
+        assert!(arguments.contains("launcher_start"), "{arguments}");
+        // Those that are executed later find them as well.
+        let _ = ask(address, "exit 5");
+        launched.wait_lines(") is ready", 3);
+        for line in launched.lines_with(") is ready").iter().skip(2) {
+            assert!(command_line(pid_in(line)).starts_with("bakery: worker "));
+        }
+        for _ in 0..10 {
+            assert_eq!(ask(address, "args").unwrap(), arguments);
+        }
+        launched.stop();
+    }
+}
+
+fn a_standard_error_that_is_full_changes_nothing() {
+    let start = program("server").with(|command| {
+        command.stderr(Stdio::piped());
+    });
+    let mut launched = start.start();
+    launched.wait_line("the workers are ready");
+    let mut unread = launched.stderr();
+    // As small as can be, so that a line fills it.
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&unread);
+    // SAFETY: takes no pointers.
+    assert!(unsafe { libc::fcntl(fd, libc::F_SETPIPE_SZ, 4096) } > 0);
+    let address = launched.address();
+    for _ in 0..20 {
+        launched.signal(libc::SIGUSR1);
+        assert_eq!(ask(address, "hello").unwrap(), "hello");
+    }
+    // It goes on to look after its workers.
+    assert!(ask(address, "exit 3").is_err());
+    launched.wait_lines(") is ready", 3);
+    launched.signal(libc::SIGHUP);
+    launched.wait_line("has finished");
+    // Once somebody reads, it says what is missing.
+    let mut text = String::new();
+    while !text.contains("lines were lost: standard error was full") {
+        launched.signal(libc::SIGUSR1);
+        let mut some = [0; 4096];
+        let count = io::Read::read(&mut unread, &mut some).unwrap();
+        text.push_str(&String::from_utf8_lossy(&some[..count]));
+    }
+    launched.stop();
+}
+
+fn a_quota_of_the_group_limits_the_workers() {
+    let test = "a_quota_of_the_group_limits_the_workers";
+    // Of the one kind or the other.
+    let kinds = [("", "cpu.max", "150000 100000"), ("cpu/", "cpu.cfs_quota_us", "150000")];
+    let mut group = String::new();
+    let made = kinds.iter().any(|(folder, file, quota)| {
+        group = format!("/sys/fs/cgroup/{folder}greenloop-{}", std::process::id());
+        let file = format!("{group}/{file}");
+        // Where there are groups, the file comes by itself.
+        let made = std::fs::create_dir(&group)
+            .and_then(|()| std::fs::metadata(&file))
+            .and_then(|_| std::fs::write(&file, quota));
+        if made.is_err() {
+            let _ = std::fs::remove_dir(&group);
+        }
+        made.is_ok()
+    });
+    if !made {
+        return skip(test, "no groups can be made here");
+    }
+    let script = format!("echo $$ > {group}/cgroup.procs && exec \"$0\"");
+    let launched = wrapped("auto", &["sh", "-c", &script]).start();
+    launched.wait_line("the workers are ready");
+    let count = launched.lines_with("was started").len();
+    launched.stop();
+    std::fs::remove_dir(&group).unwrap();
+    assert_eq!(count, 1);
+}
+
+/// The second worker is never ready.
+fn partly() -> io::Result<ExitCode> {
+    launcher().ready_when(1).manual_ready().run(|worker| async move {
+        if worker.slot() == 0 {
+            worker.ready();
+        }
+        serve(worker).await
+    })
+}
+
+fn as_many_workers_as_are_asked_for_make_the_launcher_ready() {
+    let launched = program("partly").start();
+    launched.wait_line("the workers are ready");
+    assert_eq!(launched.lines_with(") is ready").len(), 1);
+    launched.stop();
 }

@@ -1,5 +1,6 @@
 //! How a launcher ends: what was begun is finished, what waits is served, and nothing stays behind.
 #![cfg(all(feature = "launcher", target_os = "linux"))]
+#![allow(unsafe_code, reason = "takes a process away from its terminal")]
 
 use std::{
     io,
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
             a_launcher_without_workers_ends_as_well,
             green_threads_are_drained_and_unwound,
             a_worker_that_is_told_by_hand_is_replaced,
+            who_comes_while_the_last_requests_are_finished_is_refused,
+            workers_pause_and_go_on,
         ],
     )
 }
@@ -68,7 +71,7 @@ fn green() -> io::Result<ExitCode> {
 
 fn connections_in_the_queue_are_served_before_the_end() {
     let launched = program("lazy").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     let mut clients: Vec<_> = (0..50).map(|_| Client::connect(address).unwrap()).collect();
     for client in &mut clients {
@@ -130,7 +133,7 @@ fn a_second_sigterm_drops_tasks_at_once() {
 
 fn ctrl_c_is_the_supervisors_decision() {
     let launched = program("server").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let workers: Vec<_> = launched.lines_with("is ready").iter().map(|l| pid_in(l)).collect();
     let mut client = Client::connect(launched.address()).unwrap();
     client.say("hello\nguard it").unwrap();
@@ -151,7 +154,7 @@ fn ctrl_c_is_the_supervisors_decision() {
 
 fn sigquit_ends_with_its_own_status() {
     let launched = program("server").start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     launched.signal(libc::SIGQUIT);
     let (status, _) = launched.ended();
     assert_eq!(status.code(), Some(131));
@@ -170,7 +173,7 @@ fn a_worker_that_ignores_everything_is_killed() {
 
 fn workers_serve_on_during_the_drain_delay() {
     let launched = program("server").env("DELAY", 500).start();
-    launched.wait_line("all workers are ready");
+    launched.wait_line("the workers are ready");
     let address = launched.address();
     launched.signal(libc::SIGTERM);
     launched.wait_line("stopping");
@@ -220,4 +223,56 @@ fn a_worker_that_is_told_by_hand_is_replaced() {
     drop(client);
     launched.wait_line(&format!("(pid {old}, generation 1) has ended"));
     launched.stop();
+}
+
+fn who_comes_while_the_last_requests_are_finished_is_refused() {
+    let launched = program("server").start();
+    launched.wait_line("the workers are ready");
+    let address = launched.address();
+    let mut client = Client::connect(address).unwrap();
+    client.say("hello\nslow 2000").unwrap();
+    assert_eq!(client.hear().unwrap(), "hello");
+    launched.signal(libc::SIGTERM);
+    launched.wait_lines("drains", 2);
+    // Not left in a queue that nobody looks at any more.
+    wait_until("connections are refused", || {
+        let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        std::net::TcpStream::connect(address).is_err_and(refused)
+    });
+    assert_eq!(client.hear().unwrap(), "done");
+    drop(client);
+    let (status, lines) = launched.ended();
+    assert_eq!(status.code(), Some(0), "{lines:#?}");
+}
+
+fn workers_pause_and_go_on() {
+    // With SIGTTIN there is one more; those of the first generation were ready before, too.
+    for (go_on, generation, count) in [(libc::SIGHUP, 2, 2), (libc::SIGTTIN, 1, 5)] {
+        // Without a terminal, from which the signal would say that the window has another size.
+        let start = program("server").with(|command| {
+            let leave = || {
+                // SAFETY: takes no pointers.
+                unsafe { libc::setsid() };
+                Ok(())
+            };
+            // SAFETY: the closure only makes a system call.
+            unsafe { std::os::unix::process::CommandExt::pre_exec(command, leave) };
+        });
+        let launched = start.start();
+        launched.wait_line("the workers are ready");
+        let address = launched.address();
+        launched.signal(libc::SIGWINCH);
+        launched.wait_line("pausing");
+        launched.wait_lines("has ended", 2);
+        assert_eq!(launched.processes(), [launched.pid()]);
+        // Who comes meanwhile waits.
+        let mut client = Client::connect(address).unwrap();
+        client.say("hello").unwrap();
+        launched.signal(go_on);
+        launched.wait_line("going on");
+        assert_eq!(client.hear().unwrap(), "hello");
+        launched.wait_lines(&format!("generation {generation}) is ready"), count);
+        drop(client);
+        launched.stop();
+    }
 }

@@ -1,12 +1,13 @@
 //! Saying what to launch.
 
-use std::{fmt, io, path::PathBuf, process::ExitCode, rc::Rc, time::Duration};
+use std::{fmt, fs::File, io, path::PathBuf, process::ExitCode, time::Duration};
 
 use super::{
-    Event, Recycle, Restart, Worker, Workers,
-    scoreboard::{COUNTERS, Scoreboard},
+    Accept, Event, Pin, Recycle, Restart, SpawnMode, Worker, Workers,
+    scoreboard::{COUNTERS, GAUGES, Scoreboard},
     seat::{self, Body, Seat},
     sockets::{Binding, Endpoint},
+    statistics::Names,
     supervisor::{Outcome, Supervisor, exec, inherit, tell_sockets},
     sys::{
         self,
@@ -19,7 +20,7 @@ use crate::event_loop;
 /// Starts workers and looks after them. See the [module](super).
 #[must_use = "a launcher does nothing until `run`"]
 pub struct Launcher {
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 /// What the supervisor goes by.
@@ -38,57 +39,20 @@ pub(super) struct Settings {
     pub(super) restart: Restart,
     pub(super) recycle: Recycle,
     pub(super) max_draining: usize,
-    pub(super) counters: Rc<[String]>,
+    pub(super) names: Names,
     pub(super) control: Option<PathBuf>,
     pub(super) manual_ready: bool,
+    pub(super) ready_when: usize,
     pub(super) on_event: Option<EventHook>,
-    pub(super) on_reload: Option<ReloadHook>,
+    pub(super) on_reload: Option<Hook>,
+    pub(super) on_reopen: Option<Hook>,
+    /// The file of the scoreboard, where another process has made it to look on.
+    pub(super) board: Option<File>,
 }
 
 type EventHook = Box<dyn FnMut(&Event)>;
-type ReloadHook = Box<dyn FnMut() -> io::Result<()>>;
-
-/// How workers share the listening sockets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Accept {
-    /// All accept from one socket, and those that have more connections than others stand aside. No
-    /// connection waits for a particular worker, so none is lost with one.
-    #[default]
-    Balanced,
-    /// Each has a socket of its own, in a group on the same port (`SO_REUSEPORT`) among which the kernel
-    /// distributes connections at random. For very many short connections. The sockets are the
-    /// supervisor's: those in the queue of a worker that dies wait for its replacement.
-    PerWorker,
-    /// As `PerWorker`, but a connection goes to the worker whose number is that of the processor on which
-    /// it arrived; only sensible with [`Pin::Cores`] and as many workers as processors.
-    ByCpu,
-}
-
-/// On which processors workers run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Pin {
-    /// On all that the supervisor may use.
-    #[default]
-    Off,
-    /// Each on one of them. Not done, with a warning, if there are more workers than processors.
-    Cores,
-}
-
-/// How worker processes are made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SpawnMode {
-    /// As copies of the supervisor, which may have no other thread then.
-    #[default]
-    Fork,
-    /// By executing the program anew, with the same arguments: its `main` runs until it comes to
-    /// [`Launcher::run`] again, and becomes a worker there. The supervisor may have threads.
-    Exec,
-    /// As copies while that is possible, and by executing the program otherwise.
-    ForkOrExec,
-}
+/// For `on_reload` and `on_reopen`.
+pub(super) type Hook = Box<dyn FnMut() -> io::Result<()>>;
 
 impl Default for Launcher {
     fn default() -> Self {
@@ -117,11 +81,14 @@ impl Launcher {
                 restart: Restart::default(),
                 recycle: Recycle::default(),
                 max_draining: 2,
-                counters: Rc::default(),
+                names: Names::default(),
                 control: None,
                 manual_ready: false,
+                ready_when: usize::MAX,
                 on_event: None,
                 on_reload: None,
+                on_reopen: None,
+                board: None,
             },
         }
     }
@@ -139,8 +106,8 @@ impl Launcher {
         self
     }
 
-    /// Listens on an address (`HOST:PORT`, or `unix:PATH`, where a path that begins with `@` is a name in
-    /// the abstract space), which workers find under a name: letters, digits, `_`, `-` and `.`.
+    /// Listens on an address (`HOST:PORT`; `unix:PATH`, where a path that begins with `@` is a name in the
+    /// abstract space; or `udp:HOST:PORT` for datagrams), which workers find under a name: letters, digits, `_`, `-` and `.`.
     ///
     /// A socket of that name that systemd (`FileDescriptorName=`) or a predecessor has handed over is used
     /// instead.
@@ -233,14 +200,27 @@ impl Launcher {
     ///
     /// From the 25th on.
     pub fn counter(mut self, name: impl Into<String>) -> Self {
-        let counters = &mut self.settings.counters;
+        let counters = &mut self.settings.names.counters;
         assert!(counters.len() < COUNTERS, "there can be {COUNTERS} counters");
         *counters = counters.iter().cloned().chain([name.into()]).collect();
         self
     }
 
+    /// Names a gauge in memory that the workers share: a number that goes up and down, and whose sum over
+    /// the living workers is what counts; see [`Worker::gauge`].
+    ///
+    /// # Panics
+    ///
+    /// From the 9th on.
+    pub fn gauge(mut self, name: impl Into<String>) -> Self {
+        let gauges = &mut self.settings.names.gauges;
+        assert!(gauges.len() < GAUGES, "there can be {GAUGES} gauges");
+        *gauges = gauges.iter().cloned().chain([name.into()]).collect();
+        self
+    }
+
     /// Takes commands at a Unix socket, which only the owner of the process can open. A line each: `status`,
-    /// `prometheus`, `roll`, `scale N`, `dump`, `upgrade`, `stop`. The answer is a line of JSON (or the text
+    /// `prometheus`, `roll`, `scale N`, `pause`, `resume`, `reopen`, `dump`, `upgrade`, `stop`. The answer is a line of JSON (or the text
     /// for Prometheus), for `roll` and `upgrade` when they are done; then the connection is closed.
     pub fn control(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.control = Some(path.into());
@@ -253,8 +233,15 @@ impl Launcher {
         self
     }
 
+    /// Sets how many workers must be ready until the launcher says that it is, to the service manager or to
+    /// the predecessor in an upgrade: all of them by default. At least one.
+    pub fn ready_when(mut self, workers: usize) -> Self {
+        self.settings.ready_when = workers.max(1);
+        self
+    }
+
     /// Has a closure told of what happens, in the supervisor, in place of a line each on standard error. A
-    /// panic of it is caught.
+    /// panic of it is caught; while it blocks, nobody looks after the workers.
     pub fn on_event(mut self, hook: impl FnMut(&Event) + 'static) -> Self {
         self.settings.on_event = Some(Box::new(hook));
         self
@@ -264,6 +251,30 @@ impl Launcher {
     /// which the new workers then find in their memory. Its error cancels the restart.
     pub fn on_reload(mut self, hook: impl FnMut() -> io::Result<()> + 'static) -> Self {
         self.settings.on_reload = Some(Box::new(hook));
+        self
+    }
+
+    /// Calls a closure on `SIGUSR1`, in the supervisor and in each worker, to open log files anew that were
+    /// moved away. In a worker it runs between two tasks, so it must not take long. An error in the
+    /// supervisor is a [warning](Event::Warning), in a worker a line on standard error.
+    ///
+    /// ```
+    /// # use greenloop::launcher::Launcher;
+    /// use std::{cell::RefCell, fs::{File, OpenOptions}, io};
+    ///
+    /// thread_local!(static LOG: RefCell<Option<File>> = const { RefCell::new(None) });
+    ///
+    /// fn open_log() -> io::Result<()> {
+    ///     let file = OpenOptions::new().append(true).create(true).open("/var/log/api.log")?;
+    ///     LOG.set(Some(file));
+    ///     Ok(())
+    /// }
+    ///
+    /// let launcher = Launcher::new().on_reopen(open_log);
+    /// # let _ = launcher;
+    /// ```
+    pub fn on_reopen(mut self, hook: impl FnMut() -> io::Result<()> + 'static) -> Self {
+        self.settings.on_reopen = Some(Box::new(hook));
         self
     }
 
@@ -283,6 +294,14 @@ impl Launcher {
     ///
     /// When this thread is running an event loop.
     pub fn run<F, R>(self, closure: F) -> io::Result<ExitCode>
+    where
+        F: FnOnce(Worker) -> R + 'static,
+        R: Future<Output = io::Result<()>> + 'static,
+    {
+        self.run_to_status(closure).map(ExitCode::from)
+    }
+
+    pub(super) fn run_to_status<F, R>(self, closure: F) -> io::Result<u8>
     where
         F: FnOnce(Worker) -> R + 'static,
         R: Future<Output = io::Result<()>> + 'static,
@@ -335,14 +354,14 @@ impl Launcher {
         })
     }
 
-    fn launch(self, body: Body) -> io::Result<ExitCode> {
+    fn launch(self, body: Body) -> io::Result<u8> {
         assert!(
             !event_loop::is_running(),
             "Launcher::run makes an event loop in each worker: call it from main, outside of a loop"
         );
-        let settings = self.settings;
+        let mut settings = self.settings;
         settings.check()?;
-        if let Some((seat, equipment)) = exec::as_worker(&settings)? {
+        if let Some((seat, equipment)) = exec::as_worker(&mut settings)? {
             end_process(seat::run(seat, equipment, body));
         }
         let count = settings.workers.count().map_err(invalid)?;
@@ -357,7 +376,7 @@ impl Launcher {
         }
         match Supervisor::new(settings, count)?.run()? {
             Outcome::Worker(seat, equipment) => end_process(seat::run(seat, equipment, body)),
-            Outcome::Ended(status) => Ok(ExitCode::from(status)),
+            Outcome::Ended(status) => Ok(status),
         }
     }
 }
@@ -396,7 +415,8 @@ impl Settings {
     ) -> io::Result<Vec<Endpoint>> {
         let open = |binding: &Binding| {
             let sockets = inherited.take(&binding.name);
-            Endpoint::open(binding, sockets, self.accept, workers).map_err(|error| {
+            let owned = inherited.owns(&binding.name);
+            Endpoint::open(binding, sockets, owned, self.accept, workers).map_err(|error| {
                 let Binding { name, address } = binding;
                 io::Error::new(
                     error.kind(),
@@ -407,7 +427,7 @@ impl Settings {
         self.bindings.iter().map(open).collect()
     }
 
-    fn run_inline(mut self, body: Body) -> io::Result<ExitCode> {
+    fn run_inline(mut self, body: Body) -> io::Result<u8> {
         let mut inherited = inherit::Inherited::from_environment();
         let endpoints = self.open_sockets(&mut inherited, 1)?;
         drop(inherited);
@@ -428,14 +448,15 @@ impl Settings {
             shared: false,
             manual_ready: self.manual_ready,
             limits: Recycle::default().limits(0.5),
-            counters: Rc::clone(&self.counters),
+            names: self.names.clone(),
+            on_reopen: self.on_reopen.take(),
         };
         let status = seat::run(Seat::Alone, equipment, body);
-        for signal in [libc::SIGTERM, libc::SIGQUIT, libc::SIGINT] {
+        for signal in [libc::SIGTERM, libc::SIGQUIT, libc::SIGINT, libc::SIGUSR1] {
             let _ = signals::set(signal, Action::Default);
         }
         endpoints.iter().for_each(Endpoint::remove_file);
-        Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
+        Ok(u8::try_from(status).unwrap_or(1))
     }
 }
 

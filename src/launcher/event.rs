@@ -23,7 +23,8 @@ pub enum Event {
     Spawned(Id),
     /// A worker serves.
     Ready(Id),
-    /// Every worker of the first generation serves.
+    /// Every worker of the first generation serves, or as many as
+    /// [`ready_when`](super::Launcher::ready_when) asks for.
     AllReady,
     /// A worker was told to accept no more and to end.
     Draining(Id),
@@ -78,6 +79,10 @@ pub enum Event {
     },
     /// There are to be so many workers from now on.
     Scaled(usize),
+    /// All workers are told to drain, and there are none until the launcher is told to go on.
+    Paused,
+    /// There are workers again.
+    Resumed,
     /// What was asked for was not done.
     Refused(String),
     /// No worker could be started.
@@ -188,7 +193,7 @@ impl fmt::Display for Event {
             }
             Self::Spawned(worker) => write!(f, "{worker} was started"),
             Self::Ready(worker) => write!(f, "{worker} is ready"),
-            Self::AllReady => f.write_str("all workers are ready"),
+            Self::AllReady => f.write_str("the workers are ready"),
             Self::Draining(worker) => write!(f, "{worker} drains"),
             Self::Ended(worker) => write!(f, "{worker} has ended"),
             Self::Died { worker, exit, was_ready, reason, replaced_after } => {
@@ -228,6 +233,8 @@ impl fmt::Display for Event {
                 write!(f, "rolling restart failed at {done} of {of}: {reason}")
             }
             Self::Scaled(workers) => write!(f, "{workers} workers from now on"),
+            Self::Paused => f.write_str("pausing: the workers drain"),
+            Self::Resumed => f.write_str("going on"),
             Self::Refused(why) => write!(f, "refused: {why}"),
             Self::CannotSpawn { slot, reason } => write!(f, "cannot start worker {slot}: {reason}"),
             Self::Stopping => f.write_str("stopping: the workers drain"),

@@ -4,6 +4,9 @@
 //! over the workers, and stands aside when it has more than the others (`gate.rs`). Standing aside, it is
 //! told of arrivals without being counted on, and needs no timer while nothing arrives.
 //!
+//! The kernel wakes the sleeping worker that has watched for longest. So that this is not always the same
+//! one, each begins to watch anew after some connections.
+//!
 //! Whoever the kernel has woken must accept, since it wakes no other for the same connection. So the
 //! gate is looked at after an accept and not before, and a worker that is to accept no more first
 //! accepts what is in the queue.
@@ -37,10 +40,17 @@ use crate::{
 /// get empty.
 pub(super) const LAST_ACCEPTS: u32 = 256;
 
+/// After how many connections a worker goes to the end of the queue of those that the kernel wakes. It
+/// wakes the first one that sleeps, which would else always be the same.
+const TURN: u8 = 250;
+
 /// A socket of the launcher, as one worker sees it; from [`Worker::listener`](super::Worker::listener) or
 /// [`Worker::unix_listener`](super::Worker::unix_listener).
 pub struct Listener<K: Kind = Tcp> {
     worker: Rc<Inner>,
+    name: String,
+    /// The supervisor knows that nothing more is taken from it.
+    emptied: Cell<bool>,
     /// One, and those of workers that there are no more.
     doors: Vec<Door<K>>,
 }
@@ -56,6 +66,8 @@ struct Door<K: Kind> {
     look_again: RefCell<Option<Sleep>>,
     /// How often it was looked at then.
     looks: Cell<u8>,
+    /// How many connections it has given since it was watched anew.
+    turn: Cell<u8>,
     /// A connection has waited for too long: this worker takes it, however many it has.
     impatient: Cell<bool>,
     /// The wait for descriptors.
@@ -73,16 +85,18 @@ enum Watch {
 }
 
 impl<K: Kind> Listener<K> {
-    pub(super) fn new(worker: Rc<Inner>, sockets: Vec<OwnedFd>) -> Self {
+    pub(super) fn new(worker: Rc<Inner>, name: &str, sockets: Vec<OwnedFd>) -> Self {
         let doors = sockets.into_iter().map(|socket| Door {
             socket: K::from_descriptor(socket),
             watch: Cell::new(Watch::Not),
             look_again: RefCell::new(None),
             looks: Cell::new(0),
+            turn: Cell::new(0),
             impatient: Cell::new(false),
             pause: RefCell::new(Pause::default()),
         });
-        Self { worker, doors: doors.collect() }
+        let name = name.to_owned();
+        Self { worker, name, emptied: Cell::new(false), doors: doors.collect() }
     }
 
     /// Waits for the next connection that this worker is to serve. `None` when it is to accept no
@@ -150,6 +164,15 @@ impl<K: Kind> Listener<K> {
                 Ok(None) => return Poll::Ready(Ok(None)),
                 Ok(Some(accepted)) => {
                     *door.pause.borrow_mut() = Pause::default();
+                    door.turn.set(door.turn.get().saturating_add(1));
+                    // With more open at a time the gate has them take turns, and better: who begins anew is
+                    // awake, and gets what has come meanwhile, which another was woken for.
+                    let alone = self.worker.entry().active.load(Relaxed) <= 1;
+                    if alone && door.turn.get() >= TURN {
+                        // The next call watches it again.
+                        event_loop::with(|core| door.unwatch(core));
+                        *ticket = None;
+                    }
                     self.worker.entry().sums.accepted.fetch_add(1, Relaxed);
                     self.worker.accepted();
                     return Poll::Ready(Ok(Some(accepted)));
@@ -222,6 +245,8 @@ impl<K: Kind> Listener<K> {
                     return Ok(Some(accepted));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                // All workers have emptied the queue, and the supervisor has closed it.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -304,6 +329,7 @@ impl<K: Kind> Door<K> {
     /// Leaves the kernel's set: it would stay there when the descriptor is closed, because other
     /// processes have the socket open.
     fn unwatch(&self, core: &Core) {
+        self.turn.set(0);
         if let Watch::Exclusively(key) | Watch::Aside(key) = self.watch.replace(Watch::Not) {
             for waker in core.deregister(key) {
                 waker.wake();
@@ -356,6 +382,9 @@ impl<K: Kind> Future for Accepting<'_, K> {
             }
         }
         if closed == listener.doors.len() {
+            if !listener.emptied.replace(true) {
+                listener.worker.has_emptied(&listener.name);
+            }
             return Poll::Ready(Ok(None));
         }
         drain.register(cx);

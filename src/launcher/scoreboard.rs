@@ -28,6 +28,9 @@ pub(super) const SLOTS: usize = 256;
 /// How many counters a program can have of its own.
 pub(super) const COUNTERS: usize = 24;
 
+/// How many gauges a program can have of its own.
+pub(super) const GAUGES: usize = 8;
+
 /// The shared memory.
 #[repr(C, align(128))]
 pub(super) struct Scoreboard {
@@ -79,11 +82,15 @@ pub(super) struct Entry {
     pub(super) green_threads: AtomicU32,
     /// When it was started, by `clock::now`.
     pub(super) started: AtomicU64,
+    /// The longest time for which the loop was not back at the kernel, in nanoseconds.
+    pub(super) longest_turn: AtomicU64,
     pub(super) sums: Sums,
+    /// The program's own gauges: each an `i64`, bit by bit.
+    pub(super) gauges: [AtomicU64; GAUGES],
 }
 
 shareable!(Sums { AtomicU64, [AtomicU64; COUNTERS] });
-shareable!(Entry { AtomicU32, AtomicU64, Sums });
+shareable!(Entry { AtomicU32, AtomicU64, Sums, [AtomicU64; GAUGES] });
 shareable!(Scoreboard { AtomicU32, AtomicU64, Sums, [AtomicU32; SLOTS], [Entry; ENTRIES] });
 
 /// What a worker process does.
@@ -165,7 +172,8 @@ impl Scoreboard {
         for zero in [&entry.active, &entry.pid, &entry.tasks, &entry.green_threads] {
             zero.store(0, Relaxed);
         }
-        entry.busy_since.store(0, Relaxed);
+        let zeroes = [&entry.busy_since, &entry.longest_turn].into_iter().chain(&entry.gauges);
+        zeroes.for_each(|zero| zero.store(0, Relaxed));
         entry.set_state(State::Free);
         self.burials.fetch_add(1, Release);
     }

@@ -3,7 +3,7 @@
 
 use std::{
     future::poll_fn,
-    io,
+    io::{self, Read as _},
     os::unix::net::UnixStream,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
@@ -13,6 +13,8 @@ use std::{
 };
 
 use super::{
+    builder::Hook,
+    log::say,
     scoreboard::Scoreboard,
     sys::{
         clock, process,
@@ -45,23 +47,29 @@ pub(super) enum Seat {
 }
 
 /// Runs a worker to its end, and gives the status to end the process with.
-pub(super) fn run(seat: Seat, equipment: Equipment, body: Body) -> i32 {
+pub(super) fn run(seat: Seat, mut equipment: Equipment, body: Body) -> i32 {
     let signals = match prepare(seat, equipment.board, equipment.place) {
         Ok(signals) => signals,
         Err(error) => return failed(&error),
     };
     let pulse = equipment.board.entry(equipment.place);
+    let reopen = equipment.on_reopen.take();
     let worker = Worker::new(equipment);
     let mut event_loop = match EventLoop::new() {
         Ok(event_loop) => event_loop,
         Err(error) => return failed(&error),
     };
-    let pulse = Pulse { busy_since: &pulse.busy_since, tasks: &pulse.tasks, now: clock::now };
+    let pulse = Pulse {
+        busy_since: &pulse.busy_since,
+        longest_turn: &pulse.longest_turn,
+        tasks: &pulse.tasks,
+        now: clock::now,
+    };
     // The message of a panic is the panic hook's business.
     let ended = catch_unwind(AssertUnwindSafe(|| {
         event_loop.run(async {
             event_loop::with(|core| core.set_pulse(pulse));
-            attend(seat, &worker, signals, body).await
+            attend(seat, &worker, signals, reopen, body).await
         })
     }));
     // Whatever still runs is dropped, in the loop.
@@ -82,17 +90,13 @@ fn failed(error: &io::Error) -> i32 {
     1
 }
 
-/// Standard error may be closed, or a pipe that nobody reads.
-pub(super) fn say(line: &str) {
-    let _ = io::Write::write_all(&mut io::stderr(), format!("{line}\n").as_bytes());
-}
-
 /// Handlers of this process's own, in place of the supervisor's.
 fn prepare(seat: Seat, board: &Scoreboard, place: usize) -> io::Result<UnixStream> {
     let pipe = signals::pipe()?;
     board.entry(place).pid.store(std::process::id(), Relaxed);
     signals::set(libc::SIGTERM, Action::Tell)?;
     signals::set(libc::SIGQUIT, Action::Tell)?;
+    signals::set(libc::SIGUSR1, Action::Tell)?;
     match seat {
         Seat::Alone => signals::set(libc::SIGINT, Action::Tell)?,
         Seat::Below { supervisor, grace } => {
@@ -100,14 +104,9 @@ fn prepare(seat: Seat, board: &Scoreboard, place: usize) -> io::Result<UnixStrea
             // decision alone.
             signals::set(libc::SIGINT, Action::Nothing)?;
             signals::set(libc::SIGHUP, Action::Nothing)?;
-            for signal in [
-                libc::SIGCHLD,
-                libc::SIGUSR1,
-                libc::SIGUSR2,
-                libc::SIGTTIN,
-                libc::SIGTTOU,
-                libc::SIGWINCH,
-            ] {
+            for signal in
+                [libc::SIGCHLD, libc::SIGUSR2, libc::SIGTTIN, libc::SIGTTOU, libc::SIGWINCH]
+            {
                 signals::set(signal, Action::Default)?;
             }
             signals::set(signals::dump_signal(), Action::Dump)?;
@@ -128,8 +127,15 @@ fn prepare(seat: Seat, board: &Scoreboard, place: usize) -> io::Result<UnixStrea
 
 /// Runs the program's closure, and acts on signals meanwhile. It ends with the closure, or at once
 /// when it is told to: then the loop drops all tasks.
-async fn attend(seat: Seat, worker: &Worker, signals: UnixStream, body: Body) -> io::Result<()> {
+async fn attend(
+    seat: Seat,
+    worker: &Worker,
+    signals: UnixStream,
+    mut reopen: Option<Hook>,
+    body: Body,
+) -> io::Result<()> {
     let signals = Source::new(signals);
+    let mut lifeline = worker.lifeline()?.map(Source::new);
     let mut body = pin!(body(worker.clone()));
     let mut asked_to_drain = false;
     poll_fn(|cx| {
@@ -147,13 +153,39 @@ async fn attend(seat: Seat, worker: &Worker, signals: UnixStream, body: Body) ->
                     }
                     // The supervisor's death may follow its own order to drain.
                     libc::SIGTERM if orphaned => worker.begin_last_draining(),
+                    libc::SIGUSR1 => call(&mut reopen),
                     _ => return Poll::Ready(Ok(())),
                 }
             }
         }
+        if lifeline.as_ref().is_some_and(|pipe| has_ended(pipe, cx)) {
+            // The system tells a process of its parent's death, but not one that has changed its user.
+            lifeline = None;
+            signals::end_after_grace();
+            asked_to_drain = true;
+            worker.begin_last_draining();
+        }
         body.as_mut().poll(cx)
     })
     .await
+}
+
+/// Has the program open its log files anew.
+fn call(reopen: &mut Option<Hook>) {
+    if let Some(hook) = reopen {
+        // The message of a panic is the panic hook's business.
+        if let Ok(Err(error)) = catch_unwind(AssertUnwindSafe(hook)) {
+            let pid = std::process::id();
+            say(&format!("greenloop: worker pid {pid}: the log was not opened anew: {error}"));
+        }
+    }
+}
+
+/// Whether the supervisor's end of the pipe is closed. It never says anything.
+fn has_ended(pipe: &Source<UnixStream>, cx: &Context<'_>) -> bool {
+    let mut ticket = Some(crate::io::Ticket::SHARED);
+    let read = |mut pipe: &UnixStream| pipe.read(&mut [0]).map(Done::Fully);
+    pipe.poll_operation(Direction::Read, &mut ticket, cx, read).is_ready()
 }
 
 fn poll_signals(signals: &Source<UnixStream>, cx: &Context<'_>) -> Poll<io::Result<Vec<i32>>> {

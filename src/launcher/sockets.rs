@@ -6,8 +6,9 @@
 
 use std::{
     cell::Cell,
+    collections::BTreeSet,
     fs, io,
-    net::{SocketAddr, ToSocketAddrs as _},
+    net::{Shutdown, SocketAddr, ToSocketAddrs as _},
     os::{
         fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
         unix::fs::{FileTypeExt as _, MetadataExt as _},
@@ -25,6 +26,9 @@ use super::{
 /// How many connections the kernel keeps for the workers to accept.
 const BACKLOG: i32 = 1024;
 
+/// What the address of a socket for datagrams begins with.
+const DATAGRAMS: &str = "udp:";
+
 /// A name and where to listen under it.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
@@ -40,11 +44,18 @@ pub(super) struct Endpoint {
     /// Where more sockets of the group are opened.
     group: Option<SocketAddr>,
     accept: Accept,
+    /// For connections, or for datagrams.
+    kind: Type,
     /// The group has a filter, which stays with it. One that was handed over may have one.
     steered: Cell<bool>,
     /// The file of a Unix socket that was opened here: device, number and path.
     file: Option<(u64, u64, PathBuf)>,
     pub(super) inherited: bool,
+    /// Nobody but this launcher, its predecessor or its successor has them: they are not systemd's, which
+    /// goes on to collect connections for the next start.
+    pub(super) owned: bool,
+    /// The places of those that take no more connections in.
+    closed: BTreeSet<usize>,
 }
 
 impl Endpoint {
@@ -52,9 +63,11 @@ impl Endpoint {
     pub(super) fn open(
         binding: &Binding,
         inherited: Vec<OwnedFd>,
+        owned: bool,
         accept: Accept,
         workers: usize,
     ) -> io::Result<Self> {
+        let datagrams = binding.address.starts_with(DATAGRAMS);
         let mut endpoint = Self {
             name: binding.name.clone(),
             sockets: Vec::new(),
@@ -63,15 +76,32 @@ impl Endpoint {
             steered: Cell::new(!inherited.is_empty()),
             file: None,
             inherited: !inherited.is_empty(),
+            owned: owned || inherited.is_empty(),
+            closed: BTreeSet::new(),
+            // Each worker needs one of its own: there is nothing to accept that would tell them apart.
+            kind: if datagrams { Type::DGRAM } else { Type::STREAM },
         };
+        if datagrams && accept == Accept::Balanced {
+            endpoint.accept = Accept::PerWorker;
+        }
         if endpoint.inherited {
             for socket in inherited {
                 endpoint.take_over(socket)?;
             }
+            // A predecessor's workers do not serve sockets that are added: nothing comes to those until this
+            // launcher takes over.
+            if endpoint.len() < workers {
+                endpoint.keep_to_those_there_are()?;
+                endpoint.extend(workers)?;
+            }
+            if owned {
+                return Ok(endpoint);
+            }
         } else if let Some(path) = binding.address.strip_prefix("unix:") {
             endpoint.open_file(Path::new(path))?;
         } else {
-            endpoint.open_port(&binding.address, workers)?;
+            let address = binding.address.strip_prefix(DATAGRAMS).unwrap_or(&binding.address);
+            endpoint.open_port(address, workers)?;
         }
         endpoint.steer(workers)?;
         Ok(endpoint)
@@ -79,14 +109,22 @@ impl Endpoint {
 
     fn take_over(&mut self, socket: OwnedFd) -> io::Result<()> {
         let socket = Socket::from(socket);
-        // Not every socket that is handed over listens yet; for one that does this only sets the
-        // length of its queue.
-        if !socket.is_listener()? {
+        if socket.r#type()? != self.kind {
+            let what = if self.kind == Type::DGRAM { "takes" } else { "does not take" };
+            let problem = format!("the socket that was handed over {what} connections");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        // Not every socket that is handed over listens yet.
+        if self.kind == Type::STREAM && !socket.is_listener()? {
             socket.listen(BACKLOG)?;
         }
         socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
         if socket.reuse_port().unwrap_or(false) {
-            self.group = socket.local_addr()?.as_socket();
+            self.group = address.as_socket();
+        }
+        if let (true, Some(path)) = (self.owned, address.as_pathname()) {
+            self.note_file(path);
         }
         self.sockets.push(socket.into());
         Ok(())
@@ -106,12 +144,12 @@ impl Endpoint {
 
     fn open_address(&mut self, address: SocketAddr, workers: usize) -> io::Result<()> {
         if self.accept == Accept::Balanced {
-            self.sockets.push(listen(address, false)?.into());
+            self.sockets.push(self.opened(address, false)?.into());
             return Ok(());
         }
         // A group takes in whoever asks, of the same user: another program's socket would silently
         // take its share. Without the option the port must be free.
-        let probe = bound(address, false)?;
+        let probe = bound(address, self.kind, false)?;
         let address = probe.local_addr()?.as_socket().unwrap_or(address);
         drop(probe);
         self.group = Some(address);
@@ -122,7 +160,7 @@ impl Endpoint {
     pub(super) fn extend(&mut self, workers: usize) -> io::Result<()> {
         if let (Some(address), true) = (self.group, self.accept != Accept::Balanced) {
             while self.sockets.len() < workers {
-                self.sockets.push(listen(address, true)?.into());
+                self.sockets.push(self.opened(address, true)?.into());
             }
         }
         Ok(())
@@ -134,10 +172,8 @@ impl Endpoint {
         let count = workers.min(self.sockets.len()) as u32;
         let steering = match self.accept {
             Accept::ByCpu => Steering::Processor(count),
-            // Without a filter the kernel chooses, by a hash of the addresses, which is as good.
-            Accept::PerWorker if self.steered.get() || self.sockets.len() > workers => {
-                Steering::Random(count)
-            }
+            Accept::PerWorker if self.sockets.len() > workers => Steering::Random(count),
+            Accept::PerWorker if self.steered.get() => Steering::Hash(count),
             _ => return Ok(()),
         };
         if let Some(socket) = self.group.and(self.sockets.first()) {
@@ -145,6 +181,23 @@ impl Endpoint {
             self.steered.set(true);
         }
         Ok(())
+    }
+
+    /// Has nothing come to sockets that are added to the group, until it is steered anew.
+    fn keep_to_those_there_are(&self) -> io::Result<()> {
+        let count = self.sockets.len() as u32;
+        match self.group.and(self.sockets.first()) {
+            Some(socket) if self.accept == Accept::PerWorker => {
+                sys::sockets::steer(socket.as_fd(), Steering::Random(count))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// As `steer`, where another process may have steered the group meanwhile.
+    pub(super) fn steer_again(&self, workers: usize) -> io::Result<()> {
+        self.steered.set(true);
+        self.steer(workers)
     }
 
     fn open_file(&mut self, path: &Path) -> io::Result<()> {
@@ -163,10 +216,42 @@ impl Endpoint {
         socket.set_nonblocking(true)?;
         self.sockets.push(socket.into());
         if name.is_none() {
-            let data = fs::symlink_metadata(path)?;
-            self.file = Some((data.dev(), data.ino(), path.to_owned()));
+            self.note_file(path);
         }
         Ok(())
+    }
+
+    fn note_file(&mut self, path: &Path) {
+        if let Ok(data) = fs::symlink_metadata(path) {
+            self.file = Some((data.dev(), data.ino(), path.to_owned()));
+        }
+    }
+
+    fn opened(&self, address: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
+        let socket = bound(address, self.kind, reuse_port)?;
+        if self.kind == Type::STREAM {
+            socket.listen(BACKLOG)?;
+        }
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+
+    /// Has the system refuse connections from now on, for all processes that have the sockets but those at
+    /// these places. What is in their queues is lost: nothing must be.
+    pub(super) fn refuse_except(&mut self, left: &BTreeSet<usize>) {
+        if self.kind != Type::STREAM || !self.owned {
+            return;
+        }
+        for (place, socket) in self.sockets.iter().enumerate() {
+            if !left.contains(&place) && self.closed.insert(place) {
+                let _ = SockRef::from(socket).shutdown(Shutdown::Read);
+            }
+        }
+    }
+
+    /// How many sockets there are.
+    pub(super) fn len(&self) -> usize {
+        self.sockets.len()
     }
 
     /// Removes the file of a Unix socket, if it is still the one that was opened here.
@@ -193,15 +278,20 @@ impl Endpoint {
         self.group.is_some() && self.sockets.len() > 1
     }
 
+    /// Whether what arrives waits to be accepted.
+    fn has_queues(&self) -> bool {
+        self.is_group() && self.kind == Type::STREAM
+    }
+
     /// The slots from `workers` on whose sockets have connections, which no worker serves.
     pub(super) fn strays(&self, workers: usize) -> impl Iterator<Item = usize> {
-        let count = if self.is_group() { self.sockets.len() } else { 0 };
+        let count = if self.has_queues() { self.sockets.len() } else { 0 };
         (workers..count).filter(|&slot| sys::poll::is_readable(self.sockets[slot].as_raw_fd()))
     }
 
     /// The sockets without a worker of their own.
     pub(super) fn orphans(&self, workers: usize) -> &[OwnedFd] {
-        if self.is_group() { self.sockets.get(workers..).unwrap_or_default() } else { &[] }
+        if self.has_queues() { self.sockets.get(workers..).unwrap_or_default() } else { &[] }
     }
 
     pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
@@ -228,20 +318,16 @@ fn address_of(socket: &Socket) -> String {
     }
 }
 
-fn bound(address: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
+fn bound(address: SocketAddr, kind: Type, reuse_port: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+    if kind == Type::STREAM {
+        // Connections of an earlier run may still be closing. Datagrams have none, and would be shared.
+        socket.set_reuse_address(true)?;
+    }
     if reuse_port {
         socket.set_reuse_port(true)?;
     }
     socket.bind(&address.into())?;
-    Ok(socket)
-}
-
-fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
-    let socket = bound(address, reuse_port)?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
     Ok(socket)
 }
 

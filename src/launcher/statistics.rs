@@ -1,11 +1,18 @@
 //! The figures of all workers, as a structure, as JSON and for Prometheus.
 
-use std::{fmt::Write as _, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{fmt::Write as _, rc::Rc, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use super::{
     scoreboard::{Scoreboard, State},
-    sys::clock,
+    sys::{clock, memory},
 };
+
+/// The names of the program's own figures.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    pub(super) counters: Rc<[String]>,
+    pub(super) gauges: Rc<[String]>,
+}
 
 /// What the workers of a launcher do, at one moment; from
 /// [`Worker::cluster_stats`](super::Worker::cluster_stats).
@@ -26,6 +33,8 @@ pub struct Statistics {
     pub restarts: u64,
     /// The program's own counters, with their names.
     pub counters: Vec<(String, u64)>,
+    /// The program's own gauges, with their names: the sums over the workers that there are.
+    pub gauges: Vec<(String, i64)>,
 }
 
 /// What one worker does.
@@ -54,6 +63,11 @@ pub struct WorkerStatistics {
     pub green_threads: u32,
     /// For how long its loop has not been back at the kernel: zero while it sleeps there.
     pub busy: Duration,
+    /// The longest time that its loop has kept others waiting: from one return from the kernel to the
+    /// next call.
+    pub longest_turn: Duration,
+    /// How many bytes of memory it occupies.
+    pub resident: u64,
 }
 
 /// What a worker does.
@@ -79,9 +93,10 @@ impl WorkerState {
 }
 
 /// Reads the scoreboard.
-pub(super) fn gather(board: &Scoreboard, counters: &[String]) -> Statistics {
+pub(super) fn gather(board: &Scoreboard, names: &Names) -> Statistics {
     let now = clock::now();
     let mut workers = Vec::new();
+    let mut gauges = vec![0_i64; names.gauges.len()];
     for (_, entry) in board.workers() {
         let state = match entry.state() {
             State::Free => continue,
@@ -89,10 +104,14 @@ pub(super) fn gather(board: &Scoreboard, counters: &[String]) -> Statistics {
             State::Ready => WorkerState::Ready,
             State::Draining => WorkerState::Draining,
         };
+        for (sum, own) in gauges.iter_mut().zip(&entry.gauges) {
+            *sum = sum.wrapping_add(own.load(Relaxed) as i64);
+        }
+        let pid = entry.pid.load(Relaxed);
         workers.push(WorkerStatistics {
             slot: entry.slot.load(Relaxed) as usize,
             generation: entry.generation.load(Relaxed),
-            pid: entry.pid.load(Relaxed),
+            pid,
             state,
             age: Duration::from_nanos(now.saturating_sub(entry.started.load(Relaxed))),
             accepted: entry.sums.accepted.load(Relaxed),
@@ -101,6 +120,11 @@ pub(super) fn gather(board: &Scoreboard, counters: &[String]) -> Statistics {
             tasks: entry.tasks.load(Relaxed),
             green_threads: entry.green_threads.load(Relaxed),
             busy: Duration::from_nanos(entry.busy_for(now)),
+            // The turn that goes on may be it.
+            longest_turn: Duration::from_nanos(
+                entry.longest_turn.load(Relaxed).max(entry.busy_for(now)),
+            ),
+            resident: memory::resident(pid),
         });
     }
     workers.sort_by_key(|worker| (worker.slot, worker.generation));
@@ -112,7 +136,8 @@ pub(super) fn gather(board: &Scoreboard, counters: &[String]) -> Statistics {
         accepted: totals[0],
         requests: totals[1],
         restarts: board.restarts.iter().map(|count| u64::from(count.load(Relaxed))).sum(),
-        counters: counters.iter().cloned().zip(totals[2..].iter().copied()).collect(),
+        counters: names.counters.iter().cloned().zip(totals[2..].iter().copied()).collect(),
+        gauges: names.gauges.iter().cloned().zip(gauges).collect(),
     }
 }
 
@@ -127,7 +152,7 @@ impl Statistics {
                 format!(
                     "{{\"slot\":{},\"generation\":{},\"pid\":{},\"state\":\"{}\",\"age_ms\":{},\
                      \"accepted\":{},\"requests\":{},\"active\":{},\"tasks\":{},\
-                     \"green_threads\":{},\"busy_ms\":{}}}",
+                     \"green_threads\":{},\"busy_ms\":{},\"longest_turn_ms\":{},\"resident\":{}}}",
                     w.slot,
                     w.generation,
                     w.pid,
@@ -139,20 +164,25 @@ impl Statistics {
                     w.tasks,
                     w.green_threads,
                     w.busy.as_millis(),
+                    w.longest_turn.as_millis(),
+                    w.resident,
                 )
             })
             .collect();
         let counters: Vec<_> =
             self.counters.iter().map(|(name, sum)| format!("{}:{sum}", quoted(name))).collect();
+        let gauges: Vec<_> =
+            self.gauges.iter().map(|(name, sum)| format!("{}:{sum}", quoted(name))).collect();
         format!(
             "{{\"supervisor\":{},\"accepted\":{},\"requests\":{},\"active\":{},\"restarts\":{},\
-             \"counters\":{{{}}},\"workers\":[{}]}}",
+             \"counters\":{{{}}},\"gauges\":{{{}}},\"workers\":[{}]}}",
             self.supervisor,
             self.accepted,
             self.requests,
             self.active,
             self.restarts,
             counters.join(","),
+            gauges.join(","),
             workers.join(","),
         )
     }
@@ -161,20 +191,20 @@ impl Statistics {
     #[must_use]
     pub fn to_prometheus(&self) -> String {
         let mut text = String::new();
-        let mut metric = |name: &str, kind: &str, help: &str, lines: &[(String, u64)]| {
+        let mut metric = |name: &str, kind: &str, help: &str, lines: &[(String, i128)]| {
             let _ =
                 writeln!(text, "# HELP greenloop_{name} {help}\n# TYPE greenloop_{name} {kind}");
             for (labels, value) in lines {
                 let _ = writeln!(text, "greenloop_{name}{labels} {value}");
             }
         };
-        let one = |value: u64| [(String::new(), value)];
+        let one = |value: u64| [(String::new(), i128::from(value))];
         metric("accepted_total", "counter", "Connections accepted.", &one(self.accepted));
         metric("requests_total", "counter", "Requests counted.", &one(self.requests));
         metric("restarts_total", "counter", "Workers replaced after a death.", &one(self.restarts));
         let per_worker = |value: fn(&WorkerStatistics) -> u64| -> Vec<_> {
             let label = |w: &WorkerStatistics| format!("{{slot=\"{}\",pid=\"{}\"}}", w.slot, w.pid);
-            self.workers.iter().map(|w| (label(w), value(w))).collect()
+            self.workers.iter().map(|w| (label(w), value(w).into())).collect()
         };
         metric("active", "gauge", "Connections open.", &per_worker(|w| w.active.into()));
         metric("tasks", "gauge", "Tasks of the loop.", &per_worker(|w| w.tasks.into()));
@@ -191,13 +221,23 @@ impl Statistics {
             "Whether the worker serves.",
             &per_worker(|w| u64::from(w.state == WorkerState::Ready)),
         );
-        let counters: Vec<_> = self
-            .counters
-            .iter()
-            .map(|(name, sum)| (format!("{{name={}}}", quoted(name)), *sum))
-            .collect();
+        metric(
+            "longest_turn_microseconds",
+            "gauge",
+            "The longest time that the loop has kept others waiting.",
+            &per_worker(|w| w.longest_turn.as_micros().try_into().unwrap_or(u64::MAX)),
+        );
+        metric("resident_bytes", "gauge", "Memory occupied.", &per_worker(|w| w.resident));
+        let label = |name: &str| format!("{{name={}}}", quoted(name));
+        let counters: Vec<_> =
+            self.counters.iter().map(|(name, sum)| (label(name), (*sum).into())).collect();
+        let gauges: Vec<_> =
+            self.gauges.iter().map(|(name, sum)| (label(name), (*sum).into())).collect();
         if !counters.is_empty() {
             metric("counter_total", "counter", "The program's own counters.", &counters);
+        }
+        if !gauges.is_empty() {
+            metric("gauge", "gauge", "The program's own gauges.", &gauges);
         }
         text
     }
@@ -234,7 +274,12 @@ mod tests {
         entry.active.store(3, Relaxed);
         entry.sums.counters[0].store(11, Relaxed);
         board.restarts[2].store(1, Relaxed);
-        gather(board, &["jobs \"done\"".into()])
+        entry.gauges[0].store((-5_i64) as u64, Relaxed);
+        let names = Names {
+            counters: Rc::new(["jobs \"done\"".into()]),
+            gauges: Rc::new(["waiting".into()]),
+        };
+        gather(board, &names)
     }
 
     #[test]
@@ -245,6 +290,7 @@ mod tests {
             "{json}"
         );
         assert!(json.contains("\"counters\":{\"jobs \\\"done\\\"\":11}"), "{json}");
+        assert!(json.contains("\"gauges\":{\"waiting\":-5}"), "{json}");
         assert!(json.contains("\"slot\":2") && json.contains("\"state\":\"ready\""), "{json}");
         assert_eq!(json.matches('{').count(), json.matches('}').count());
     }
@@ -256,10 +302,26 @@ mod tests {
             text.contains("# TYPE greenloop_accepted_total counter\ngreenloop_accepted_total 7\n")
         );
         assert!(text.contains("greenloop_active{slot=\"2\",pid=\"0\"} 3\n"), "{text}");
+        assert!(text.contains("greenloop_gauge{name=\"waiting\"} -5\n"), "{text}");
         assert!(
             text.contains("greenloop_counter_total{name=\"jobs \\\"done\\\"\"} 11\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_gauge_of_a_worker_that_is_gone_does_not_count() {
+        let board: &Scoreboard = memory::share_with_children().unwrap();
+        let names = Names { gauges: Rc::new(["waiting".into()]), ..Names::default() };
+        let places = [board.hand_out(0, 1).unwrap(), board.hand_out(1, 1).unwrap()];
+        for place in places {
+            board.entry(place).gauges[0].store(3, Relaxed);
+        }
+        assert_eq!(gather(board, &names).gauges, [("waiting".to_owned(), 6)]);
+        board.bury(places[0]);
+        assert_eq!(gather(board, &names).gauges, [("waiting".to_owned(), 3)]);
+        let again = board.hand_out(0, 1).unwrap();
+        assert_eq!(board.entry(again).gauges[0].load(Relaxed), 0);
     }
 
     #[test]

@@ -9,20 +9,27 @@ use std::{
         unix::net::UnixStream,
     },
     rc::Rc,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::Ordering::Relaxed,
 };
 
 use super::{
     Statistics,
+    builder::Hook,
+    figures::{Counter, Gauge},
     gate::Gate,
     kind::{Kind, Unix},
     listener::{LAST_ACCEPTS, Listener},
     moment::{Moment, Until},
     recycle::Limits,
     scoreboard::{Entry, Scoreboard, State},
-    statistics,
+    statistics::{self, Names},
+    sys::clock,
+    tracked::Tracked,
 };
-use crate::task::{self, JoinHandle};
+use crate::{
+    net::UdpSocket,
+    task::{self, JoinHandle},
+};
 
 /// One of the processes that serve, as its own code sees it; what the closure of
 /// [`Launcher::run`](super::Launcher::run) is given.
@@ -32,6 +39,9 @@ use crate::task::{self, JoinHandle};
 pub struct Worker {
     inner: Rc<Inner>,
 }
+
+/// How much of a reason the supervisor listens to.
+const LONGEST_REASON: usize = 1000;
 
 /// What a worker process is given to begin with.
 pub(super) struct Equipment {
@@ -44,8 +54,10 @@ pub(super) struct Equipment {
     pub(super) shared: bool,
     pub(super) manual_ready: bool,
     pub(super) limits: Limits,
-    /// The names of the program's counters.
-    pub(super) counters: Rc<[String]>,
+    /// Those of the program's own figures.
+    pub(super) names: Names,
+    /// Opens its log files anew.
+    pub(super) on_reopen: Option<Hook>,
 }
 
 /// The state that the handles share.
@@ -57,9 +69,9 @@ pub(super) struct Inner {
     /// How many connections it still takes out of a queue then.
     last_accepts: Cell<u32>,
     /// The tasks and green threads that are waited for.
-    tracked: Cell<usize>,
+    pub(super) tracked: Cell<usize>,
     /// Woken when there are none.
-    idle: Rc<Moment>,
+    pub(super) idle: Rc<Moment>,
     recycling: Cell<bool>,
     /// What `fatal` was told.
     fatal: RefCell<Option<String>>,
@@ -117,22 +129,74 @@ impl Worker {
         self.open(name, true)
     }
 
-    fn open<K: Kind>(&self, name: &str, unix: bool) -> io::Result<Listener<K>> {
+    fn named(&self, name: &str) -> io::Result<&[OwnedFd]> {
         let named = self.inner.equipment.sockets.iter().find(|(own, _)| own == name);
-        let Some((_, sockets)) = named else {
+        named.map(|(_, sockets)| &sockets[..]).ok_or_else(|| {
             let problem = format!("the launcher has bound no socket under the name {name:?}");
-            return Err(io::Error::new(io::ErrorKind::NotFound, problem));
-        };
-        let copies = sockets.iter().map(|socket| socket.as_fd().try_clone_to_owned());
+            io::Error::new(io::ErrorKind::NotFound, problem)
+        })
+    }
+
+    fn open<K: Kind>(&self, name: &str, unix: bool) -> io::Result<Listener<K>> {
+        let copies = self.named(name)?.iter().map(|socket| socket.as_fd().try_clone_to_owned());
         let copies: Vec<_> = copies.collect::<io::Result<_>>()?;
         for copy in &copies {
-            if (socket2::SockRef::from(copy).domain()? == socket2::Domain::UNIX) != unix {
+            let socket = socket2::SockRef::from(copy);
+            let is_unix = socket.domain()? == socket2::Domain::UNIX;
+            if is_unix != unix || socket.r#type()? != socket2::Type::STREAM {
                 let kind = if unix { "Unix" } else { "TCP" };
                 let problem = format!("the socket {name:?} is no {kind} socket");
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
             }
         }
-        Ok(Listener::new(Rc::clone(&self.inner), copies))
+        Ok(Listener::new(Rc::clone(&self.inner), name, copies))
+    }
+
+    /// Gives the socket for datagrams that the launcher has bound under a name (`udp:HOST:PORT`). It is this
+    /// worker's own, in a group on the same port among which the kernel distributes datagrams by their
+    /// sender; what waits in it when the worker dies or is replaced is its replacement's.
+    ///
+    /// Taking it tells the launcher that the worker is ready, unless
+    /// [`Launcher::manual_ready`](super::Launcher::manual_ready) is set. There is nothing to accept that
+    /// would end when the worker is to: see [`draining`](Self::draining).
+    ///
+    /// # Errors
+    ///
+    /// When there is none of that name, or it is no socket for datagrams; when the system has no descriptors
+    /// left; outside of the worker's loop.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(worker: greenloop::launcher::Worker) -> std::io::Result<()> {
+    /// // With .bind("time", "udp:0.0.0.0:37")
+    /// let socket = worker.udp_socket("time")?;
+    /// let mut buffer = [0; 1500];
+    /// loop {
+    ///     greenloop::select! {
+    ///         received = socket.recv_from(&mut buffer) => {
+    ///             let (count, peer) = received?;
+    ///             socket.send_to(&buffer[..count], peer).await?;
+    ///         }
+    ///         _ = worker.draining() => return Ok(()),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn udp_socket(&self, name: &str) -> io::Result<UdpSocket> {
+        let is_meant = |socket: &&OwnedFd| {
+            let kind = socket2::SockRef::from(*socket).r#type();
+            kind.is_ok_and(|kind| kind == socket2::Type::DGRAM)
+        };
+        let Some(socket) = self.named(name)?.first().filter(is_meant) else {
+            let problem = format!("the socket {name:?} is none for datagrams");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        };
+        let socket = UdpSocket::from_std(socket.try_clone()?.into())?;
+        if !self.inner.equipment.manual_ready {
+            self.ready();
+        }
+        Ok(socket)
     }
 
     /// Tells the launcher that this worker serves. It does so by itself at the first
@@ -185,7 +249,7 @@ impl Worker {
         T: 'static,
     {
         let tracked = self.track();
-        let green = CountedGreen::new(&self.inner);
+        let green = super::tracked::CountedGreen::new(&self.inner);
         crate::green::spawn(move || {
             let _held = (tracked, green);
             f()
@@ -226,13 +290,29 @@ impl Worker {
     #[must_use]
     #[track_caller]
     pub fn counter(&self, name: &str) -> Counter {
-        let place = self.inner.equipment.counters.iter().position(|own| own == name);
+        let place = self.inner.equipment.names.counters.iter().position(|own| own == name);
         let Some(place) = place else {
             panic!(
                 "the launcher has no counter {name:?}: name it with Launcher::counter before run"
             );
         };
         Counter { own: &self.inner.entry().sums.counters[place] }
+    }
+
+    /// Gives one of the gauges that [`Launcher::gauge`](super::Launcher::gauge) has named, in memory that
+    /// all workers share. It begins at 0, and is forgotten when the worker ends.
+    ///
+    /// # Panics
+    ///
+    /// When the launcher knows no gauge of that name.
+    #[must_use]
+    #[track_caller]
+    pub fn gauge(&self, name: &str) -> Gauge {
+        let place = self.inner.equipment.names.gauges.iter().position(|own| own == name);
+        let Some(place) = place else {
+            panic!("the launcher has no gauge {name:?}: name it with Launcher::gauge before run");
+        };
+        Gauge { own: &self.inner.entry().gauges[place] }
     }
 
     /// Counts one request, for the figures and for [`Recycle::requests`](super::Recycle::requests).
@@ -247,7 +327,7 @@ impl Worker {
     /// are gone, so they never go down.
     #[must_use]
     pub fn cluster_stats(&self) -> Statistics {
-        statistics::gather(self.inner.equipment.board, &self.inner.equipment.counters)
+        statistics::gather(self.inner.equipment.board, &self.inner.equipment.names)
     }
 
     /// Asks to be replaced: the launcher starts another worker, and has this one drain when that is
@@ -271,7 +351,10 @@ impl Worker {
     /// # }
     /// ```
     pub fn fatal(&self, reason: impl Into<String>) -> io::Error {
-        let reason = reason.into().replace('\n', " ");
+        let mut reason = reason.into().replace('\n', " ");
+        while reason.len() > LONGEST_REASON {
+            reason.pop();
+        }
         self.inner.report(&format!("F{reason}\n"));
         *self.inner.fatal.borrow_mut() = Some(reason.clone());
         io::Error::other(reason)
@@ -290,6 +373,15 @@ impl Worker {
         }
         self.inner.report("D\n");
         self.inner.drain.come();
+    }
+
+    /// The pipe to the supervisor, which ends with it.
+    pub(super) fn lifeline(&self) -> io::Result<Option<UnixStream>> {
+        let pipe = self.inner.equipment.report.as_ref().map(UnixStream::try_clone).transpose()?;
+        if let Some(pipe) = &pipe {
+            pipe.set_nonblocking(true)?;
+        }
+        Ok(pipe)
     }
 
     /// The supervisor is gone, so nobody else serves this worker's sockets for long.
@@ -343,11 +435,20 @@ impl Inner {
 
     fn tell_ready(&self) {
         if !self.ready.replace(true) {
+            let entry = self.entry();
+            // What it took to get ready has kept nobody waiting.
+            entry.busy_since.store(clock::now(), Relaxed);
+            entry.longest_turn.store(0, Relaxed);
             if !self.is_draining() {
-                self.entry().set_state(State::Ready);
+                entry.set_state(State::Ready);
             }
             self.report("R\n");
         }
+    }
+
+    /// It will take nothing more out of the queue of a socket.
+    pub(super) fn has_emptied(&self, name: &str) {
+        self.report(&format!("E{name}\n"));
     }
 
     /// A line for the supervisor. If it is gone this worker will be told otherwise.
@@ -358,60 +459,6 @@ impl Inner {
     }
 }
 
-/// Something that [`Worker::drained`] waits for, until it is dropped.
-pub struct Tracked {
-    worker: Rc<Inner>,
-}
-
-impl Drop for Tracked {
-    fn drop(&mut self) {
-        let left = self.worker.tracked.get() - 1;
-        self.worker.tracked.set(left);
-        if left == 0 {
-            self.worker.idle.wake();
-        }
-    }
-}
-
-/// Counts a green thread in the worker's entry.
-#[cfg(feature = "green")]
-struct CountedGreen(&'static Entry);
-
-#[cfg(feature = "green")]
-impl CountedGreen {
-    fn new(worker: &Inner) -> Self {
-        worker.entry().green_threads.fetch_add(1, Relaxed);
-        Self(worker.entry())
-    }
-}
-
-#[cfg(feature = "green")]
-impl Drop for CountedGreen {
-    fn drop(&mut self) {
-        self.0.green_threads.fetch_sub(1, Relaxed);
-    }
-}
-
-/// A number that a worker adds to, and whose sum over all workers anybody can read; from
-/// [`Worker::counter`].
-#[derive(Clone, Copy, Debug)]
-pub struct Counter {
-    own: &'static AtomicU64,
-}
-
-impl Counter {
-    /// Adds to it.
-    pub fn add(&self, count: u64) {
-        self.own.fetch_add(count, Relaxed);
-    }
-
-    /// What this worker has added. [`Worker::cluster_stats`] has the sum over all.
-    #[must_use]
-    pub fn own(&self) -> u64 {
-        self.own.load(Relaxed)
-    }
-}
-
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker")
@@ -419,11 +466,5 @@ impl fmt::Debug for Worker {
             .field("generation", &self.generation())
             .field("draining", &self.is_draining())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Tracked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tracked")
     }
 }

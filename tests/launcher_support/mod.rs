@@ -301,6 +301,12 @@ fn tagged(tag: &str) -> Vec<u32> {
     numbers.filter(carries).collect()
 }
 
+/// The arguments of a process, as the system shows them.
+pub(crate) fn command_line(pid: u32) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    String::from_utf8_lossy(&bytes).trim_end_matches('\0').replace('\0', "|")
+}
+
 pub(crate) fn kill(pid: u32, signal: i32) {
     // SAFETY: takes no pointers; the process is one that a test has started.
     unsafe { libc::kill(pid as libc::pid_t, signal) };
@@ -464,6 +470,16 @@ async fn obey(worker: &Worker, line: &str) -> String {
         }
         "sum" => sum_of_jobs(worker).to_string(),
         "stats" => worker.cluster_stats().to_json(),
+        "gauge" => {
+            worker.gauge("waiting").set(rest.parse().unwrap());
+            worker.cluster_stats().gauges[0].1.to_string()
+        }
+        "args" => std::env::args().collect::<Vec<_>>().join("|"),
+        "descriptors" => {
+            let entries = fs::read_dir("/proc/self/fd").unwrap().flatten();
+            let links = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+            links.map(|link| format!("{}|", link.display())).collect()
+        }
         "recycle" => {
             worker.request_recycle();
             "done".into()

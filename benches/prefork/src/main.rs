@@ -28,12 +28,17 @@ fn main() -> io::Result<ExitCode> {
     };
     match arguments.first().map(String::as_str) {
         Some("serve") => servers::serve(&arguments[1]),
-        Some("who") => servers::who(WORKERS, mode(&arguments[1])),
+        Some("who") => servers::who(workers_of(&arguments[1]), mode(&arguments[1])),
         Some("load") => load(arguments[1].parse().map_err(io::Error::other)?, number(2, 1)?),
         Some("cost") => cost(number(1, 2)?, number(2, 7)?),
         Some("balance") => balance(number(1, 5)?),
+        None | Some("all") => {
+            cost(2, 7)?;
+            println!();
+            balance(3)
+        }
         _ => {
-            eprintln!("usage: cost [SECONDS] [ROUNDS] | balance [TRIALS]");
+            eprintln!("usage: all | cost [SECONDS] [ROUNDS] | balance [TRIALS]");
             Ok(ExitCode::from(2))
         }
     }
@@ -50,7 +55,8 @@ fn mode(name: &str) -> Accept {
 /// Compares the servers, in turns.
 fn cost(seconds: u64, rounds: u64) -> io::Result<ExitCode> {
     let mut figures = vec![(Vec::new(), Vec::new()); servers::ALL.len()];
-    for round in 0..rounds {
+    // The first round is for the machine to get warm.
+    for round in 0..=rounds {
         for place in 0..servers::ALL.len() {
             // A different one is first in each round.
             let place = (place + round as usize) % servers::ALL.len();
@@ -62,6 +68,9 @@ fn cost(seconds: u64, rounds: u64) -> io::Result<ExitCode> {
             let spent = server.processor_time() - before;
             let text = String::from_utf8_lossy(&load.stdout);
             let messages: f64 = text.trim().parse().map_err(io::Error::other)?;
+            if round == 0 {
+                continue;
+            }
             figures[place].0.push(messages / seconds as f64);
             figures[place].1.push(spent as f64 / messages / 1000.0);
         }
@@ -113,20 +122,22 @@ fn load(address: SocketAddr, seconds: u64) -> io::Result<ExitCode> {
 
 /// Counts who gets how many connections, in each mode.
 fn balance(trials: u64) -> io::Result<ExitCode> {
-    println!("fewest/most connections of {WORKERS} workers, {trials} trials\n");
+    println!("fewest/most connections that a worker got, {trials} trials\n");
     println!(
-        "| mode | 1,000 short, one at a time | 1,000 short, 8 at a time | 64 long | 1,000 long |"
+        "| mode | workers | 1,000 short, one at a time | 1,000 short, 8 at a time | 64 long | 1,000 long |"
     );
-    println!("|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|");
     for mode in ["Balanced", "PerWorker", "ByCpu"] {
-        let mut row = format!("| {mode} |");
+        let workers = workers_of(mode);
+        let mut row = format!("| `{mode}` | {workers} |");
         for (count, at_once, stay) in
             [(1000, 1, false), (1000, 8, false), (64, 1, true), (1000, 1, true)]
         {
             let mut cells = Vec::new();
             for _ in 0..trials {
                 let server = Server::start(&["who", mode])?;
-                let counts = connect(server.address, count, at_once, stay)?;
+                let counts = connect(server.address, workers, count, at_once, stay)?;
+                assert_eq!(counts.iter().sum::<usize>(), count, "each is counted once");
                 let (least, most) = (counts.iter().min(), counts.iter().max());
                 cells.push(format!("{}/{}", least.unwrap_or(&0), most.unwrap_or(&0)));
             }
@@ -137,20 +148,29 @@ fn balance(trials: u64) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens connections and counts, for each worker, those that it has accepted.
+/// One for each processor where the processor decides, and else four, which is more than there may be.
+fn workers_of(mode: &str) -> usize {
+    if mode == "ByCpu" { thread::available_parallelism().map_or(1, usize::from) } else { WORKERS }
+}
+
+/// Opens connections and counts, for each worker, those that it has accepted. They come from all
+/// processors in turn, which is what `ByCpu` goes by.
 fn connect(
     address: SocketAddr,
+    workers: usize,
     count: usize,
     at_once: usize,
     stay: bool,
-) -> io::Result<[usize; WORKERS]> {
-    let client = move || -> io::Result<([usize; WORKERS], Vec<TcpStream>)> {
-        let (mut counts, mut open) = ([0; WORKERS], Vec::new());
-        for _ in 0..count / at_once {
+) -> io::Result<Vec<usize>> {
+    let processors = process::processors();
+    let client = move |own: usize| -> io::Result<(Vec<usize>, Vec<TcpStream>)> {
+        let (mut counts, mut open) = (vec![0; workers], Vec::new());
+        for number in 0..count / at_once {
+            process::run_on(processors[(own + number) % processors.len()]);
             let mut stream = TcpStream::connect(address)?;
             let mut slot = [0];
             stream.read_exact(&mut slot)?;
-            counts[usize::from(slot[0]) % WORKERS] += 1;
+            counts[usize::from(slot[0])] += 1;
             if stay {
                 open.push(stream);
             } else {
@@ -159,8 +179,13 @@ fn connect(
         }
         Ok((counts, open))
     };
-    let threads: Vec<_> = (0..at_once).map(|_| thread::spawn(client)).collect();
-    let mut sums = [0; WORKERS];
+    let threads: Vec<_> = (0..at_once)
+        .map(|own| {
+            let client = client.clone();
+            thread::spawn(move || client(own))
+        })
+        .collect();
+    let mut sums = vec![0; workers];
     let mut open = Vec::new();
     for thread in threads {
         let (counts, streams) = thread.join().expect("a client does not panic")?;

@@ -49,6 +49,27 @@ fn time_of(pid: u32) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// The processors that this process may use.
+pub fn processors() -> Vec<usize> {
+    // SAFETY: all-zero bytes are a value of this plain structure: the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is alive during the call, which writes at most its size.
+    unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) };
+    // SAFETY: the numbers are below the size of the set.
+    let has = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &set) };
+    (0..libc::CPU_SETSIZE as usize).filter(has).collect()
+}
+
+/// Has this thread run on one processor only.
+pub fn run_on(processor: usize) {
+    // SAFETY: all-zero bytes are a value of this plain structure: the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the number is below the size of the set.
+    unsafe { libc::CPU_SET(processor, &mut set) };
+    // SAFETY: the set is alive during the call, which only reads it.
+    unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) };
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // Well, so that a launcher's workers end with it; and if it does not, at once.

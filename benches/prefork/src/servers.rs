@@ -7,7 +7,7 @@ use std::{
 };
 
 use greenloop::{
-    launcher::{Accept, Event, Launcher},
+    launcher::{Accept, Event, Launcher, Pin},
     net::{TcpListener, TcpStream},
 };
 
@@ -67,7 +67,8 @@ pub fn prefork(workers: usize, accept: Accept) -> io::Result<ExitCode> {
 
 /// Workers that say who they are to each who connects.
 pub fn who(workers: usize, accept: Accept) -> io::Result<ExitCode> {
-    let launcher = Launcher::new().workers(workers).accept(accept).bind("who", ADDRESS);
+    let pin = if accept == Accept::ByCpu { Pin::Cores } else { Pin::Off };
+    let launcher = Launcher::new().workers(workers).accept(accept).pin(pin).bind("who", ADDRESS);
     let launcher = launcher.on_event(move |event| match event {
         Event::Listening { address, .. } => print!("{address} "),
         Event::AllReady => println!(),

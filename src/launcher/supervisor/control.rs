@@ -26,7 +26,7 @@ const CLIENTS: usize = 16;
 /// The longest command.
 const LONGEST: usize = 256;
 
-/// How long a client may take to say what it wants.
+/// How long a client may take to say what it wants, and to read the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long nobody is accepted after that failed.
@@ -49,9 +49,42 @@ pub(super) struct Control {
 struct Client {
     number: u64,
     stream: UnixStream,
-    heard: Vec<u8>,
-    /// `None` when its command is known, and takes as long as it takes.
-    until: Option<Instant>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Its command is not complete yet.
+    Speaks { heard: Vec<u8>, until: Instant },
+    /// What it has asked for takes as long as it takes.
+    Waits,
+    /// It gets the rest of the answer.
+    Hears { rest: Vec<u8>, until: Instant },
+}
+
+impl Client {
+    fn until(&self) -> Option<Instant> {
+        match self.state {
+            State::Speaks { until, .. } | State::Hears { until, .. } => Some(until),
+            State::Waits => None,
+        }
+    }
+
+    /// Writes what can be written of the answer, and says whether that was all, or will be.
+    fn is_done(&mut self) -> bool {
+        let State::Hears { rest, .. } = &mut self.state else {
+            return false;
+        };
+        while !rest.is_empty() {
+            match self.stream.write(rest) {
+                Ok(count) => drop(rest.drain(..count)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => return true,
+            }
+        }
+        true
+    }
 }
 
 impl Control {
@@ -84,11 +117,19 @@ impl Control {
     }
 
     pub(super) fn wait_for(&self, poll: &mut Poll<Wake>) {
-        if self.clients.len() < CLIENTS && self.deaf_until.is_none() {
+        if self.deaf_until.is_none() {
             poll.readable(self.listener.as_fd(), Wake::Connect);
         }
-        for client in self.clients.iter().filter(|client| client.until.is_some()) {
-            poll.readable(client.stream.as_fd(), Wake::Client(client.number));
+        for client in &self.clients {
+            match client.state {
+                State::Speaks { .. } => {
+                    poll.readable(client.stream.as_fd(), Wake::Client(client.number));
+                }
+                State::Waits => {}
+                State::Hears { .. } => {
+                    poll.writable(client.stream.as_fd(), Wake::Client(client.number));
+                }
+            }
         }
     }
 
@@ -102,55 +143,71 @@ impl Control {
                 return;
             }
         };
+        if self.clients.len() == CLIENTS {
+            // The one that has kept silent for longest makes room.
+            let silent = |client: &Client| matches!(client.state, State::Speaks { .. });
+            match self.clients.iter().position(silent) {
+                Some(place) => drop(self.clients.remove(place)),
+                None => return,
+            }
+        }
         if stream.set_nonblocking(true).is_ok() {
             self.last += 1;
-            let until = Some(Instant::now() + PATIENCE);
-            self.clients.push(Client { number: self.last, stream, heard: Vec::new(), until });
+            let state = State::Speaks { heard: Vec::new(), until: Instant::now() + PATIENCE };
+            self.clients.push(Client { number: self.last, stream, state });
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.clients.iter().filter_map(|client| client.until).chain(self.deaf_until).min()
+        self.clients.iter().filter_map(Client::until).chain(self.deaf_until).min()
     }
 
-    /// Hangs up on clients that say nothing.
+    /// Hangs up on clients that say nothing, or do not read.
     pub(super) fn expire(&mut self, now: Instant) {
-        self.clients.retain(|client| client.until.is_none_or(|until| until > now));
+        self.clients.retain(|client| client.until().is_none_or(|until| until > now));
         self.deaf_until = self.deaf_until.filter(|until| *until > now);
     }
 
-    /// The command of a client, once it is complete.
-    fn hear(&mut self, number: u64) -> Option<String> {
+    /// Goes on with a client. `Some` with its command, once that is complete.
+    fn serve(&mut self, number: u64) -> Option<String> {
         let place = self.clients.iter().position(|client| client.number == number)?;
         let client = &mut self.clients[place];
+        let State::Speaks { heard, .. } = &mut client.state else {
+            if client.is_done() {
+                self.clients.remove(place);
+            }
+            return None;
+        };
         let mut chunk = [0; LONGEST];
         let ended = match client.stream.read(&mut chunk) {
             Ok(count) => {
-                client.heard.extend(&chunk[..count]);
+                heard.extend(&chunk[..count]);
                 count == 0
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return None,
             Err(_) => true,
         };
-        let line = client.heard.iter().position(|byte| *byte == b'\n');
-        if line.is_none() && !ended && client.heard.len() < LONGEST {
+        let line = heard.iter().position(|byte| *byte == b'\n');
+        if line.is_none() && !ended && heard.len() < LONGEST {
             return None;
         }
-        if client.heard.is_empty() {
+        if heard.is_empty() {
             self.clients.remove(place);
             return None;
         }
-        client.until = None;
-        let line = &client.heard[..line.unwrap_or(client.heard.len())];
-        Some(String::from_utf8_lossy(line).trim().to_owned())
+        let line = &heard[..line.unwrap_or(heard.len())];
+        let command = String::from_utf8_lossy(line).trim().to_owned();
+        client.state = State::Waits;
+        Some(command)
     }
 
-    /// Answers a client and hangs up.
+    /// Answers a client, and hangs up when it has read that.
     fn answer(&mut self, number: u64, text: &str) {
         let Some(place) = self.clients.iter().position(|client| client.number == number) else {
             return;
         };
-        let mut client = self.clients.swap_remove(place);
+        let client = &mut self.clients[place];
         // What was said beyond the command would, unread, take the answer away from the client.
         let mut rest = [0; 1024];
         for _ in 0..64 {
@@ -158,10 +215,11 @@ impl Control {
                 break;
             }
         }
-        // A client that does not read does not get all of it.
-        let _ = client.stream.set_nonblocking(false);
-        let _ = client.stream.set_write_timeout(Some(Duration::from_millis(500)));
-        let _ = client.stream.write_all(format!("{text}\n").as_bytes());
+        let rest = format!("{text}\n").into_bytes();
+        client.state = State::Hears { rest, until: Instant::now() + PATIENCE };
+        if client.is_done() {
+            self.clients.remove(place);
+        }
     }
 
     pub(super) fn remove_file(&self) {
@@ -175,12 +233,12 @@ impl Control {
 
 impl Supervisor {
     pub(super) fn serve_client(&mut self, client: u64) {
-        let Some(command) = self.control.as_mut().and_then(|control| control.hear(client)) else {
+        let Some(command) = self.control.as_mut().and_then(|control| control.serve(client)) else {
             return;
         };
         let ok = Ok("{\"ok\":true}");
         let client = Some(client);
-        let statistics = || statistics::gather(self.board, &self.settings.counters);
+        let statistics = || statistics::gather(self.board, &self.settings.names);
         match command.split_ascii_whitespace().collect::<Vec<_>>()[..] {
             ["status"] => {
                 let answer = statistics().to_json();
@@ -201,6 +259,18 @@ impl Supervisor {
                     Err(why) => self.answer(client, Err(&why)),
                 }
             }
+            ["pause"] => match self.pause() {
+                Ok(()) => self.answer(client, ok),
+                Err(why) => self.answer(client, Err(&why)),
+            },
+            ["resume"] => {
+                self.resume();
+                self.answer(client, ok);
+            }
+            ["reopen"] => {
+                self.reopen();
+                self.answer(client, ok);
+            }
             ["dump"] => {
                 self.dump();
                 self.answer(client, ok);
@@ -212,7 +282,8 @@ impl Supervisor {
             }
             _ => self.answer(
                 client,
-                Err("commands: status, prometheus, roll, scale N, dump, upgrade, stop"),
+                Err("commands: status, prometheus, roll, scale N, pause, resume, reopen, dump, \
+                     upgrade, stop"),
             ),
         }
     }

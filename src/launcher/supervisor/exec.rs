@@ -10,11 +10,12 @@ use std::{
         unix::{ffi::OsStringExt as _, net::UnixStream},
     },
     path::Path,
-    rc::Rc,
+    sync::atomic::Ordering::Relaxed,
 };
 
 use crate::launcher::{
     builder::{Settings, invalid},
+    scoreboard::Scoreboard,
     seat::Seat,
     sys::{self, environment, fork::Program, memory, sockets::take_inherited},
     worker::Equipment,
@@ -23,6 +24,12 @@ use crate::launcher::{
 /// Which worker this process is, and what the descriptors are that it has from 3 on: the report's pipe, the
 /// scoreboard's file, and the sockets, whose names follow.
 const VARIABLE: &str = "GREENLOOP_WORKER";
+
+/// The process that is meant: whoever inherits the variables from it is not.
+const PROCESS: &str = "GREENLOOP_WORKER_PID";
+
+/// Variables that say the number of a process, which are added after the fork.
+const NUMBERS: [&str; 2] = [PROCESS, "LISTEN_PID"];
 
 /// What a worker is told that does not have the supervisor's memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,16 +79,23 @@ pub(super) fn start(
     let mut descriptors = vec![report.as_raw_fd(), board.as_raw_fd()];
     descriptors.extend(sockets.iter().map(|(_, socket)| socket.as_raw_fd()));
     let variables = [(VARIABLE, ticket.to_text(&names))];
-    program_with(program, &variables)?.descriptors_from_3(&descriptors).start()
+    let program = program_with(program, env::args_os(), &variables)?;
+    program.pid_variable(PROCESS).descriptors_from_3(&descriptors).start()
 }
 
-/// A program with this one's arguments and environment, and some variables more.
-pub(super) fn program_with(program: &Path, more: &[(&str, String)]) -> io::Result<Program> {
+/// A program with this one's environment, and some variables more.
+pub(in crate::launcher) fn program_with(
+    program: &Path,
+    arguments: impl Iterator<Item = OsString>,
+    more: &[(&str, String)],
+) -> io::Result<Program> {
     let text = |text: OsString| {
         CString::new(text.into_vec()).map_err(|_| invalid("a null byte in an argument or variable"))
     };
-    let arguments = env::args_os().map(text).collect::<io::Result<_>>()?;
-    let own = env::vars_os().filter(|(name, _)| more.iter().all(|(other, _)| name != other));
+    let arguments = arguments.map(text).collect::<io::Result<_>>()?;
+    let own = env::vars_os().filter(|(name, _)| {
+        more.iter().all(|(other, _)| name != other) && !NUMBERS.iter().any(|pid| name == pid)
+    });
     let added = more.iter().map(|(name, value)| ((*name).into(), value.into()));
     let join = |(mut name, value): (OsString, OsString)| {
         name.push("=");
@@ -92,9 +106,22 @@ pub(super) fn program_with(program: &Path, more: &[(&str, String)]) -> io::Resul
     Ok(Program::new(text(program.into())?, arguments, environment))
 }
 
+/// Whether this process is to be a worker.
+pub(in crate::launcher) fn is_worker() -> bool {
+    env::var_os(VARIABLE).is_some() && is_own(env::var(PROCESS).ok().as_deref())
+}
+
+fn is_own(process: Option<&str>) -> bool {
+    process.is_some_and(|pid| pid.trim().parse() == Ok(std::process::id()))
+}
+
 /// What a worker finds that was executed; `None` in any other process.
-pub(in crate::launcher) fn as_worker(settings: &Settings) -> io::Result<Option<(Seat, Equipment)>> {
-    let Some(text) = environment::take(VARIABLE) else {
+pub(in crate::launcher) fn as_worker(
+    settings: &mut Settings,
+) -> io::Result<Option<(Seat, Equipment)>> {
+    let process = environment::take(PROCESS);
+    let text = environment::take(VARIABLE).filter(|_| is_own(process.as_deref()));
+    let Some(text) = text else {
         return Ok(None);
     };
     let (ticket, names) =
@@ -103,7 +130,7 @@ pub(in crate::launcher) fn as_worker(settings: &Settings) -> io::Result<Option<(
     let mut next = || numbers.next().and_then(take_inherited);
     let missing = || invalid(format!("{VARIABLE} is set, but its descriptors are not there"));
     let report = UnixStream::from(next().ok_or_else(missing)?);
-    let board = memory::open_file(&File::from(next().ok_or_else(missing)?))?;
+    let board: &Scoreboard = memory::open_file(&File::from(next().ok_or_else(missing)?))?;
     let mut sockets: Vec<(String, Vec<OwnedFd>)> = Vec::new();
     for name in names {
         let socket = next().ok_or_else(missing)?;
@@ -115,6 +142,8 @@ pub(in crate::launcher) fn as_worker(settings: &Settings) -> io::Result<Option<(
     if let Some(processor) = ticket.processor {
         sys::cpu::pin(processor)?;
     }
+    let slot = board.entry(ticket.place).slot.load(Relaxed);
+    sys::title::set(&settings.name, &format!("worker {slot}"));
     let supervisor = ticket.supervisor as i32;
     let equipment = Equipment {
         board,
@@ -124,7 +153,8 @@ pub(in crate::launcher) fn as_worker(settings: &Settings) -> io::Result<Option<(
         shared: ticket.shared,
         manual_ready: settings.manual_ready,
         limits: settings.recycle.limits(ticket.random),
-        counters: Rc::clone(&settings.counters),
+        names: settings.names.clone(),
+        on_reopen: settings.on_reopen.take(),
     };
     Ok(Some((Seat::Below { supervisor, grace: settings.grace }, equipment)))
 }

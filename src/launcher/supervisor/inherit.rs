@@ -7,10 +7,14 @@ use crate::launcher::sys::{environment, sockets::take_inherited};
 /// The first number of those that are passed.
 const FIRST: i32 = 3;
 
+/// The names of the sockets that are the predecessor's own, and become ours.
+pub(super) const OWNED: &str = "GREENLOOP_UPGRADE_OWNED";
+
 /// Descriptors that were handed over, with their names. Those that nobody takes are closed.
 #[derive(Debug, Default)]
 pub(in crate::launcher) struct Inherited {
     sockets: Vec<(String, OwnedFd)>,
+    owned: Vec<String>,
 }
 
 impl Inherited {
@@ -19,6 +23,7 @@ impl Inherited {
         let process = environment::take("LISTEN_PID");
         let count = environment::take("LISTEN_FDS");
         let names = environment::take("LISTEN_FDNAMES");
+        let owned = environment::take(OWNED).unwrap_or_default();
         let meant = process.is_some_and(|pid| pid.trim().parse() == Ok(std::process::id()));
         let count = count.and_then(|count| count.trim().parse::<usize>().ok());
         let Some(count) = count.filter(|_| meant) else {
@@ -32,7 +37,12 @@ impl Inherited {
                 sockets.push((name, socket));
             }
         }
-        Self { sockets }
+        Self { sockets, owned: owned.split(':').map(str::to_owned).collect() }
+    }
+
+    /// Whether the sockets of a name are ours alone.
+    pub(in crate::launcher) fn owns(&self, name: &str) -> bool {
+        self.owned.iter().any(|own| own == name)
     }
 
     /// Those of a name, in their order.

@@ -5,16 +5,20 @@
 //! follows from the state of the processes and slots, which is looked over after each of those
 //! (`advance`); events only change that state.
 //!
-//! `spawn.rs` starts workers, `deaths.rs` takes in their ends, `roll.rs` replaces those that serve,
-//! `stop.rs` ends them, `watch.rs` looks whether their loops turn, `control.rs` takes commands,
-//! `upgrade.rs` hands over to a new program; `systemd.rs` tells the service manager.
+//! `spawn.rs` starts workers, `reports.rs` hears what they say, `deaths.rs` takes in their ends, `roll.rs`
+//! replaces those that serve, `scale.rs` changes how many there are, `stop.rs` ends them, `watch.rs` looks
+//! whether their loops turn, `dump.rs` says how they are, `control.rs` takes commands, `upgrade.rs` hands
+//! over to a new program; `systemd.rs` tells the service manager.
 
 mod control;
 mod deaths;
+mod dump;
 pub(super) mod exec;
 pub(super) mod inherit;
 mod process;
+mod reports;
 mod roll;
+mod scale;
 mod spawn;
 mod stop;
 mod systemd;
@@ -27,12 +31,12 @@ use std::{
     os::{fd::AsFd as _, unix::net::UnixStream},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::Ordering::Relaxed,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use self::{
     control::Control,
-    process::{Phase, Process},
+    process::Process,
     roll::Roll,
     systemd::Systemd,
     upgrade::{Predecessor, Upgrade},
@@ -40,11 +44,11 @@ use self::{
 use super::{
     Accept, Event, SpawnMode,
     builder::Settings,
+    log::say,
     restart::BootDeaths,
     scoreboard::{SLOTS, Scoreboard},
-    seat::{Seat, say},
+    seat::Seat,
     sockets::Endpoint,
-    statistics,
     sys::{
         self, memory,
         poll::Poll,
@@ -77,6 +81,8 @@ pub(super) struct Supervisor {
     processes: Vec<Process>,
     boot_deaths: BootDeaths,
     stopping: Stopping,
+    /// There are to be no workers for now.
+    paused: bool,
     /// The status to end with.
     status: u8,
     /// All workers were ready once.
@@ -141,7 +147,7 @@ enum Wake {
 }
 
 /// What the supervisor acts on.
-const SIGNALS: [i32; 9] = [
+const SIGNALS: [i32; 10] = [
     libc::SIGTERM,
     libc::SIGINT,
     libc::SIGQUIT,
@@ -150,11 +156,12 @@ const SIGNALS: [i32; 9] = [
     libc::SIGUSR2,
     libc::SIGTTIN,
     libc::SIGTTOU,
+    libc::SIGWINCH,
     libc::SIGCHLD,
 ];
 
 impl Supervisor {
-    pub(super) fn new(settings: Settings, count: usize) -> io::Result<Self> {
+    pub(super) fn new(mut settings: Settings, count: usize) -> io::Result<Self> {
         // Before the first descriptor is opened, so that the numbers that were passed are those.
         let predecessor = Predecessor::from_environment();
         let mut inherited = inherit::Inherited::from_environment();
@@ -162,6 +169,10 @@ impl Supervisor {
         drop(inherited);
         let systemd = Systemd::from_environment();
         let (board, board_file): (&'static Scoreboard, _) = match settings.spawn_mode {
+            _ if settings.board.is_some() => {
+                let file = settings.board.take();
+                (memory::open_file(file.as_ref().expect("just seen"))?, file)
+            }
             SpawnMode::Fork => (memory::share_with_children()?, None),
             SpawnMode::Exec | SpawnMode::ForkOrExec => {
                 let (board, file) = memory::share_by_file()?;
@@ -170,11 +181,13 @@ impl Supervisor {
         };
         board.supervisor.store(std::process::id(), Relaxed);
         let signals = signals::pipe()?;
-        let control = settings.control.as_deref().map(Control::open).transpose()?;
+        // Until this one takes over, orders go to the predecessor.
+        let path = settings.control.as_deref().filter(|_| predecessor.is_none());
+        let control = path.map(Control::open).transpose()?;
         for signal in SIGNALS {
             signals::set(signal, Action::Tell)?;
         }
-        sys::process::set_name(&format!("{}: master", settings.name));
+        sys::title::set(&settings.name, "master");
         Ok(Self {
             board,
             board_file,
@@ -186,6 +199,7 @@ impl Supervisor {
             processes: Vec::new(),
             boot_deaths: BootDeaths::default(),
             stopping: Stopping::No,
+            paused: false,
             status: 0,
             announced: false,
             roll: None,
@@ -227,7 +241,7 @@ impl Supervisor {
             self.wait_for(&mut poll);
             let timeout =
                 self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
-            for wake in poll.wait(timeout)? {
+            for wake in poll.wait(timeout) {
                 self.take_in(wake);
             }
             self.reap();
@@ -241,7 +255,7 @@ impl Supervisor {
         self.advance_stop(now);
         self.advance_upgrade(now);
         self.adopt_after = self.adopt_after.filter(|then| *then > now);
-        if self.stopping == Stopping::No {
+        if self.keeps_workers() {
             if let Some(worker) = self.advance_roll() {
                 return Ok(Some(worker));
             }
@@ -252,7 +266,8 @@ impl Supervisor {
         if let Some(control) = &mut self.control {
             control.expire(now);
         }
-        self.systemd.feed(now, || watch::is_healthy(self.board, self.settings.watchdog));
+        let healthy = || self.paused || watch::is_healthy(self.board, self.settings.watchdog);
+        self.systemd.feed(now, healthy);
         let over = self.processes.is_empty() && self.is_stopping();
         Ok(over.then(|| self.end()))
     }
@@ -275,7 +290,7 @@ impl Supervisor {
         if let Some(upgrade) = &self.upgrade {
             upgrade.wait_for(poll);
         }
-        if self.stopping == Stopping::No && self.roll.is_none() && self.adopt_after.is_none() {
+        if self.keeps_workers() && self.roll.is_none() && self.adopt_after.is_none() {
             for (place, socket) in self
                 .endpoints
                 .iter()
@@ -291,7 +306,7 @@ impl Supervisor {
     /// When there is something to do even if nothing happens.
     fn next_deadline(&self) -> Option<Instant> {
         let processes = self.processes.iter().filter_map(Process::deadline);
-        let slots = (0..self.target).filter(|_| self.stopping == Stopping::No);
+        let slots = (0..self.target).filter(|_| self.keeps_workers());
         let slots = slots.filter_map(|slot| {
             let empty = !self.processes.iter().any(|p| p.id.slot == slot && p.keeps_slot());
             let slot = &self.slots[slot];
@@ -339,7 +354,11 @@ impl Supervisor {
             libc::SIGINT => self.stop_fast(130),
             libc::SIGQUIT => self.stop_fast(131),
             libc::SIGHUP => self.ask_roll(None),
-            libc::SIGUSR1 => self.dump(),
+            libc::SIGUSR1 => {
+                self.reopen();
+                self.dump();
+            }
+            libc::SIGWINCH => self.pause_by_signal(),
             libc::SIGUSR2 => self.start_upgrade(None),
             libc::SIGTTIN => self.scale(self.target + 1).unwrap_or_else(|why| self.refuse(why)),
             libc::SIGTTOU => self.scale(self.target - 1).unwrap_or_else(|why| self.refuse(why)),
@@ -357,110 +376,9 @@ impl Supervisor {
         self.tell(Event::Refused(why));
     }
 
-    fn read_report(&mut self, pid: u32) {
-        let Some(process) = self.processes.iter_mut().find(|process| process.id.pid == pid) else {
-            return;
-        };
-        for line in process.report.lines() {
-            match line.split_at_checked(1) {
-                Some(("R", _)) => self.became_ready(pid),
-                Some(("Q", _)) => self.note_recycling(pid),
-                Some(("D", _)) => self.drains_unasked(pid),
-                Some(("F", reason)) => {
-                    let process = self.processes.iter_mut().find(|process| process.id.pid == pid);
-                    if let Some(process) = process {
-                        process.fatal = Some(reason.to_owned());
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn became_ready(&mut self, pid: u32) {
-        let Some(process) = self.processes.iter_mut().find(|process| process.id.pid == pid) else {
-            return;
-        };
-        if !matches!(process.phase, Phase::Booting { .. }) {
-            return;
-        }
-        process.phase = Phase::Ready;
-        process.ready_at = Some(Instant::now());
-        let id = process.id;
-        self.tell(Event::Ready(id));
-        let ready = self.processes.iter().filter(|process| process.phase == Phase::Ready).count();
-        let wanted = (0..self.target).filter(|slot| !self.slots[*slot].disabled).count();
-        if !self.announced && ready >= wanted {
-            self.announced = true;
-            self.tell(Event::AllReady);
-            self.systemd.ready(&format!("{wanted} workers"));
-            if let Some(predecessor) = self.predecessor.take() {
-                predecessor.tell_ready();
-            }
-        }
-    }
-
-    /// A worker was told by somebody else to end: another takes its slot at once.
-    fn drains_unasked(&mut self, pid: u32) {
-        let until = Instant::now() + self.settings.grace;
-        let found = self.processes.iter_mut().find(|process| process.id.pid == pid);
-        if let Some(process) = found.filter(|process| process.holds_slot()) {
-            process.phase = Phase::Draining { until };
-            process.ordered = true;
-            let id = process.id;
-            self.tell(Event::Draining(id));
-        }
-    }
-
-    /// Sets how many workers there are to be.
-    fn scale(&mut self, workers: usize) -> Result<(), String> {
-        if self.stopping != Stopping::No || self.upgrade.is_some() {
-            return Err("the launcher is ending or being upgraded".into());
-        }
-        if workers == 0 {
-            return Err("one worker is the least".into());
-        }
-        if workers > SLOTS {
-            return Err(format!("{workers} workers are more than the {SLOTS} that there can be"));
-        }
-        for endpoint in &mut self.endpoints {
-            let changed = endpoint.extend(workers).and_then(|()| endpoint.steer(workers));
-            if let Err(error) = changed {
-                return Err(format!("{}: {error}", endpoint.name));
-            }
-        }
-        self.target = workers;
-        for slot in &mut self.slots[workers..] {
-            *slot = Slot::default();
-        }
-        for slot in &mut self.slots {
-            slot.adopted.retain(|adopted| *adopted >= workers);
-        }
-        self.tell(Event::Scaled(workers));
-        let surplus: Vec<_> = self
-            .processes
-            .iter()
-            .filter(|process| process.id.slot >= workers && process.holds_slot())
-            .map(|process| process.id.pid)
-            .collect();
-        for pid in surplus {
-            self.drain(pid);
-        }
-        Ok(())
-    }
-
-    /// Prints the figures, and has workers whose loop does not turn print where they are.
-    fn dump(&mut self) {
-        let statistics = statistics::gather(self.board, &self.settings.counters);
-        say(&format!("{}: {}", self.settings.name, statistics.to_json()));
-        let now = sys::clock::now();
-        let busy = self.processes.iter().filter(|process| {
-            let busy = self.board.entry(process.place).busy_for(now);
-            process.phase == Phase::Ready && Duration::from_nanos(busy) > STUCK
-        });
-        for process in busy {
-            sys::process::signal(process.id.pid as i32, signals::dump_signal());
-        }
+    /// Whether its slots are to have workers.
+    fn keeps_workers(&self) -> bool {
+        self.stopping == Stopping::No && !self.paused
     }
 
     fn is_stopping(&self) -> bool {
@@ -476,9 +394,6 @@ impl Supervisor {
         self.settings.accept == Accept::Balanced
     }
 }
-
-/// A loop that has not turned for so long is looked at more closely in a dump.
-const STUCK: Duration = Duration::from_secs(1);
 
 /// Tells where the launcher listens.
 pub(super) fn tell_sockets(settings: &mut Settings, endpoints: &[Endpoint]) {

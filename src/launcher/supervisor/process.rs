@@ -1,6 +1,7 @@
 //! A worker process, as the supervisor keeps it.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Read as _},
     os::{fd::OwnedFd, unix::net::UnixStream},
     time::{Duration, Instant},
@@ -29,6 +30,10 @@ pub(super) struct Process {
     pub(super) limits: Limits,
     /// It was noted to be replaced.
     pub(super) recycling: bool,
+    /// It is to open its log files anew when it is ready.
+    pub(super) reopens: bool,
+    /// The names of the sockets from whose queues it will take nothing more.
+    pub(super) emptied: BTreeSet<String>,
     pub(super) watch: Watched,
 }
 

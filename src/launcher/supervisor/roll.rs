@@ -82,6 +82,7 @@ impl Supervisor {
                 return self.tell(Event::RollFailed { done: 0, of: self.target, reason });
             }
         }
+        self.resume();
         self.generation += 1;
         let generation = self.generation;
         for slot in &mut self.slots[..self.target] {
@@ -119,7 +120,12 @@ impl Supervisor {
                 let replacement = self.processes.iter().find(|process| process.id.pid == pid);
                 match replacement.map(|process| (process.id.slot, process.phase)) {
                     // Its death is taken in where it is reaped.
-                    None | Some((_, Phase::Booting { .. } | Phase::Killed)) => return None,
+                    Some((_, Phase::Booting { .. } | Phase::Killed)) => return None,
+                    // Its end was no death, because it had just been told to end.
+                    None => {
+                        self.fail_roll("the replacement was told to end".into());
+                        continue;
+                    }
                     Some((slot, _)) => {
                         roll.current = None;
                         roll.done += 1;
@@ -216,7 +222,7 @@ impl Supervisor {
         }
     }
 
-    fn fail_roll(&mut self, reason: String) {
+    pub(super) fn fail_roll(&mut self, reason: String) {
         let Some(roll) = self.roll.take() else {
             return;
         };
@@ -242,17 +248,25 @@ impl Supervisor {
 
     /// A process has died: was it the one that was to become ready?
     pub(super) fn check_roll_death(&mut self, process: &Process, exit: Exit) {
-        if self.roll.as_ref().is_some_and(|roll| roll.current == Some(process.id.pid)) {
+        if self.replaces_now(process.id.pid) {
             let why = process.fatal.as_deref().map_or(String::new(), |why| format!(": {why}"));
             self.fail_roll(format!("{} {exit}{why}", process.id));
         }
     }
 
+    /// Whether this process is the one that is to become ready.
+    pub(super) fn replaces_now(&self, pid: u32) -> bool {
+        self.roll.as_ref().is_some_and(|roll| roll.current == Some(pid))
+    }
+
     /// Nothing is replaced any more.
     pub(super) fn cancel_roll(&mut self, why: &str) {
         self.roll_again = false;
-        if self.roll.is_some() {
+        if let Some(roll) = &self.roll {
+            let replacement = roll.current;
             self.fail_roll(why.to_owned());
+            // The one that it was to replace serves on, and the slot has no place for two.
+            replacement.into_iter().for_each(|pid| self.drain(pid));
         }
     }
 

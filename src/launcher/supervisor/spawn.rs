@@ -1,12 +1,12 @@
 //! Starting workers.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write as _},
     os::{
         fd::{AsFd as _, OwnedFd},
         unix::net::UnixStream,
     },
-    rc::Rc,
     sync::atomic::Ordering::Relaxed,
     time::{Duration, Instant},
 };
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::launcher::{
     Event, Id, Pin, SpawnMode,
+    log::say,
     seat::Seat,
     sys::{
         self,
@@ -67,7 +68,7 @@ impl Supervisor {
                 return match self.become_worker(slot, place, workers, random) {
                     Ok(worker) => Ok(Some(worker)),
                     Err(error) => {
-                        crate::launcher::seat::say(&format!("greenloop: worker {slot}: {error}"));
+                        say(&format!("greenloop: worker {slot}: {error}"));
                         sys::fork::exit_at_once(1)
                     }
                 };
@@ -94,6 +95,8 @@ impl Supervisor {
             fatal: None,
             limits: self.settings.recycle.limits(random),
             recycling: false,
+            reopens: false,
+            emptied: BTreeSet::new(),
             watch: Watched::default(),
         });
         self.tell(Event::Spawned(id));
@@ -171,7 +174,7 @@ impl Supervisor {
         if let Some(processor) = self.processor(slot) {
             sys::cpu::pin(processor)?;
         }
-        sys::process::set_name(&format!("{}: w{slot}", self.settings.name));
+        sys::title::set(&self.settings.name, &format!("worker {slot}"));
         let supervisor = self.board.supervisor.load(Relaxed) as i32;
         let seat = Seat::Below { supervisor, grace: self.settings.grace };
         let equipment = Equipment {
@@ -182,7 +185,8 @@ impl Supervisor {
             shared: self.shares_sockets(),
             manual_ready: self.settings.manual_ready,
             limits: self.settings.recycle.limits(random),
-            counters: Rc::clone(&self.settings.counters),
+            names: self.settings.names.clone(),
+            on_reopen: self.settings.on_reopen.take(),
         };
         Ok(Outcome::Worker(seat, equipment))
     }

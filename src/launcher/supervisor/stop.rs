@@ -83,6 +83,31 @@ impl Supervisor {
         if matches!(self.stopping, Stopping::After(then) if then <= now) {
             self.begin_stop();
         }
+        if self.stopping == Stopping::Gracefully && self.has_sockets_alone() {
+            self.refuse_connections();
+        }
+    }
+
+    /// Whether no predecessor and no successor serves the same sockets.
+    fn has_sockets_alone(&self) -> bool {
+        !self.handed_over && self.predecessor.is_none()
+    }
+
+    /// Closes the queues that the workers have emptied. Whoever connects from now on would wait for them
+    /// to finish with the others, and then be cut: it should go elsewhere at once.
+    fn refuse_connections(&mut self) {
+        for endpoint in &mut self.endpoints {
+            let name = &endpoint.name;
+            let own = endpoint.is_group().then(|| endpoint.len());
+            let mut left = BTreeSet::new();
+            for process in self.processes.iter().filter(|process| !process.emptied.contains(name)) {
+                let slot = process.id.slot;
+                let adopted = self.slots[slot].adopted.iter().copied();
+                let sockets = adopted.chain([slot]).map(|slot| own.map_or(0, |count| slot % count));
+                left.extend(sockets);
+            }
+            endpoint.refuse_except(&left);
+        }
     }
 
     /// Tells a worker to accept no more, and to end when it has finished.
@@ -146,7 +171,7 @@ impl Supervisor {
 
     /// All workers are gone.
     pub(super) fn end(&mut self) -> Outcome {
-        if !self.handed_over {
+        if self.has_sockets_alone() {
             for endpoint in &self.endpoints {
                 endpoint.remove_file();
             }

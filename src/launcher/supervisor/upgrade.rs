@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Stopping, Supervisor, Wake, exec};
+use super::{Stopping, Supervisor, Wake, exec, inherit::OWNED};
 use crate::launcher::{
     Event,
     sys::{
@@ -64,6 +64,10 @@ pub(super) struct Predecessor(UnixStream);
 impl Predecessor {
     pub(super) fn from_environment() -> Option<Self> {
         let number = environment::take(VARIABLE)?.parse().ok()?;
+        // Whoever inherits the variables from a successor is none.
+        if std::env::var("LISTEN_PID").ok()?.parse() != Ok(std::process::id()) {
+            return None;
+        }
         take_inherited(number).map(|socket| Self(socket.into()))
     }
 
@@ -77,6 +81,9 @@ impl Supervisor {
     pub(super) fn start_upgrade(&mut self, client: Option<u64>) {
         let why_not = if self.stopping != Stopping::No {
             Some("the launcher is ending")
+        } else if std::process::id() == 1 {
+            // Its end, after the successor has taken over, would be that of all processes.
+            Some("the first process of a container cannot be upgraded: replace the container")
         } else if self.upgrade.is_some() {
             Some("an upgrade is going on")
         } else if self.predecessor.is_some() {
@@ -115,16 +122,19 @@ impl Supervisor {
                 names.push(endpoint.name.as_str());
             }
         }
+        let owned = self.endpoints.iter().filter(|endpoint| endpoint.owned);
+        let owned: Vec<_> = owned.map(|endpoint| endpoint.name.as_str()).collect();
         let count = descriptors.len();
         descriptors.push(theirs.as_raw_fd());
         let mut variables = vec![
             ("LISTEN_FDS", count.to_string()),
             ("LISTEN_FDNAMES", names.join(":")),
+            (OWNED, owned.join(":")),
             (VARIABLE, (3 + count).to_string()),
         ];
         variables.extend(self.systemd.variable().map(|(name, value)| (name, value.to_owned())));
-        let program = exec::program_with(program, &variables)?;
-        let program = program.pid_variable(c"LISTEN_PID").descriptors_from_3(&descriptors);
+        let program = exec::program_with(program, std::env::args_os(), &variables)?;
+        let program = program.pid_variable("LISTEN_PID").descriptors_from_3(&descriptors);
         Ok((program.start()? as u32, ours))
     }
 
@@ -200,6 +210,7 @@ impl Supervisor {
 
     fn end_upgrade(&mut self, why: &str) {
         if let Some(upgrade) = self.upgrade.take() {
+            self.steer_again();
             self.answer(upgrade.client, Err(why));
             self.tell(Event::UpgradeFailed(why.to_owned()));
         }

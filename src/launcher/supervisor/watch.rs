@@ -10,7 +10,7 @@ use super::{Supervisor, process::Phase};
 use crate::launcher::{
     Event,
     scoreboard::{Scoreboard, State},
-    sys::{self, clock, signals},
+    sys::{self, clock, memory, signals},
 };
 
 /// How often memory is looked at, where it has a limit.
@@ -34,8 +34,8 @@ struct Condition {
 impl Supervisor {
     /// Looks at the workers, if it is time to.
     pub(super) fn watch(&mut self, now: Instant) {
-        let memory = self.settings.recycle.limits(0.5).rss != u64::MAX;
-        let interval = match (self.settings.watchdog, memory) {
+        let limited = self.settings.recycle.limits(0.5).rss != u64::MAX;
+        let interval = match (self.settings.watchdog, limited) {
             (Some(watchdog), true) => MEMORY.min(watchdog / 4),
             (Some(watchdog), false) => watchdog / 4,
             (None, true) => MEMORY,
@@ -50,7 +50,10 @@ impl Supervisor {
             if process.phase != Phase::Ready {
                 continue;
             }
-            if memory && !process.recycling && resident(process.id.pid) >= process.limits.rss {
+            if limited
+                && !process.recycling
+                && memory::resident(process.id.pid) >= process.limits.rss
+            {
                 process.recycling = true;
             }
             let Some(watchdog) = self.settings.watchdog else {
@@ -122,19 +125,20 @@ fn condition(pid: u32) -> Option<Condition> {
     Some(Condition { state, ticks })
 }
 
-/// How many bytes of memory a process occupies.
-fn resident(pid: u32) -> u64 {
-    let pages = fs::read_to_string(format!("/proc/{pid}/statm"))
-        .ok()
-        .and_then(|text| text.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
-    pages.map_or(0, |pages| pages * sys::memory::page_size())
-}
-
 /// How often the system has killed a process of this one's group for lack of memory.
 pub(super) fn oom_kills() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let events = fs::read_to_string(format!("/sys/fs/cgroup{group}/memory.events")).ok()?;
+    let path = groups.lines().find_map(|line| {
+        let (kind, group) = line.split_once(':')?.1.split_once(':')?;
+        // Of the second version, or of the first.
+        match kind {
+            "" => Some(format!("/sys/fs/cgroup{group}/memory.events")),
+            "memory" => Some(format!("/sys/fs/cgroup/memory{group}/memory.oom_control")),
+            _ => None,
+        }
+        .filter(|path| fs::exists(path).is_ok_and(|exists| exists))
+    })?;
+    let events = fs::read_to_string(path).ok()?;
     let count = events.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
     count.trim().parse().ok()
 }
@@ -144,9 +148,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_runs_and_occupies_memory() {
+    fn this_process_runs() {
         let condition = condition(std::process::id()).unwrap();
         assert!("RS".contains(condition.state), "{}", condition.state);
-        assert!(resident(std::process::id()) > 100_000);
     }
 }

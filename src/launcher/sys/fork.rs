@@ -1,12 +1,7 @@
 #![allow(unsafe_code, reason = "forks, executes and ends processes")]
 //! Making a process, as a copy of this one or by executing a program, and ending one.
 
-use std::{
-    ffi::{CStr, CString},
-    io,
-    os::fd::RawFd,
-    ptr,
-};
+use std::{ffi::CString, io, os::fd::RawFd, ptr};
 
 use super::{signals, threads};
 
@@ -77,8 +72,8 @@ impl Program {
     }
 
     /// Says the number of the new process in a variable.
-    pub(in crate::launcher) fn pid_variable(mut self, name: &CStr) -> Self {
-        let mut variable = name.to_bytes().to_vec();
+    pub(in crate::launcher) fn pid_variable(mut self, name: &str) -> Self {
+        let mut variable = name.as_bytes().to_vec();
         variable.push(b'=');
         self.pid_variable = CString::new(variable).ok();
         self
@@ -166,6 +161,8 @@ pub(in crate::launcher) fn exit_at_once(code: i32) -> ! {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::CStr;
+
     use super::*;
 
     #[test]

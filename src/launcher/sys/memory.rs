@@ -5,7 +5,7 @@
 //! It is never unmapped, so references to it live as long as the process.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     os::fd::{AsRawFd as _, FromRawFd as _, RawFd},
     ptr,
@@ -84,8 +84,25 @@ fn map<T: Shareable>(fd: RawFd, flags: libc::c_int) -> io::Result<&'static T> {
 }
 
 /// How many bytes a page has.
-pub(in crate::launcher) fn page_size() -> u64 {
+fn page_size() -> u64 {
     // SAFETY: takes no pointers.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     u64::try_from(size).unwrap_or(4096)
+}
+
+/// How many bytes of memory a process occupies.
+pub(in crate::launcher) fn resident(pid: u32) -> u64 {
+    let pages = fs::read_to_string(format!("/proc/{pid}/statm"))
+        .ok()
+        .and_then(|text| text.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
+    pages.map_or(0, |pages| pages * page_size())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn this_process_occupies_memory() {
+        assert!(super::resident(std::process::id()) > 100_000);
+        assert_eq!(super::resident(0), 0);
+    }
 }

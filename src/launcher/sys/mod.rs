@@ -14,3 +14,4 @@ pub(super) mod process;
 pub(super) mod signals;
 pub(super) mod sockets;
 pub(super) mod threads;
+pub(super) mod title;

@@ -27,6 +27,17 @@ pub(in crate::launcher) fn reap(pid: libc::pid_t) -> io::Result<Option<Ended>> {
     }
 }
 
+/// Whether a child process has ended. It still has to be reaped.
+pub(in crate::launcher) fn has_ended(pid: libc::pid_t) -> bool {
+    // SAFETY: all-zero bytes are a value of this plain structure.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `info` is alive during the call, which only writes to it.
+    let result = unsafe { libc::waitid(libc::P_PID, pid as libc::id_t, &mut info, options) };
+    // SAFETY: the call has filled in the part of the union that tells of children, or left zeroes.
+    result != 0 || unsafe { info.si_pid() } != 0
+}
+
 /// Waits for the end of a child process.
 pub(in crate::launcher) fn wait(pid: libc::pid_t) {
     let mut status = 0;
@@ -90,15 +101,6 @@ pub(in crate::launcher) fn signal_at_parents_death(signal: i32) -> io::Result<()
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
-}
-
-/// Names the process in `ps -o comm` and `top`: fifteen bytes.
-pub(in crate::launcher) fn set_name(name: &str) {
-    let mut bytes = [0_u8; 16];
-    let length = name.len().min(15);
-    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
-    // SAFETY: the name ends with a null byte within sixteen.
-    unsafe { libc::prctl(libc::PR_SET_NAME, bytes.as_ptr()) };
 }
 
 /// Ends this process by `SIGALRM` when it is still there after a while, whatever it does then.

@@ -11,6 +11,7 @@ use std::{
         fd::{AsRawFd as _, IntoRawFd as _},
         unix::net::UnixStream,
     },
+    panic::catch_unwind,
     ptr,
     sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
     time::Duration,
@@ -20,6 +21,10 @@ use super::process;
 
 /// Where the handler writes the number of the signal.
 static PIPE: AtomicI32 = AtomicI32::new(-1);
+
+/// Signals that the pipe had no room for, a bit each: among many of one kind there may be the one that
+/// ends the process.
+static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// The supervisor of this worker, or 0: when it is gone, nobody ends a worker that drains too long.
 static SUPERVISOR: AtomicI32 = AtomicI32::new(0);
@@ -78,10 +83,23 @@ pub(in crate::launcher) fn unblock_all() {
 /// Between a fork and the execution of a program: nothing is blocked, and what is handled in this
 /// process does what it does by default, as it will in the program.
 pub(super) fn unblock_for_program() {
-    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGCHLD] {
+    for signal in [
+        libc::SIGTERM,
+        libc::SIGINT,
+        libc::SIGQUIT,
+        libc::SIGHUP,
+        libc::SIGCHLD,
+        // The runtime of the standard library ignores it, which a program would inherit.
+        libc::SIGPIPE,
+    ] {
         let _ = set(signal, Action::Default);
     }
     unblock_all();
+}
+
+/// Has a worker end `grace` from now, whatever it does then, because its supervisor is gone.
+pub(in crate::launcher) fn end_after_grace() {
+    process::end_after(Duration::from_millis(GRACE.load(Ordering::Relaxed)));
 }
 
 fn empty_set() -> libc::sigset_t {
@@ -103,6 +121,8 @@ pub(in crate::launcher) fn pipe() -> io::Result<UnixStream> {
         // SAFETY: this module made it, and nothing uses it any more.
         unsafe { libc::close(inherited) };
     }
+    // Those were told to the process that this one is a copy of.
+    LOST.store(0, Ordering::Relaxed);
     Ok(ours)
 }
 
@@ -129,12 +149,25 @@ pub(in crate::launcher) fn set(signal: i32, action: Action) -> io::Result<()> {
 
 /// The signals that have come since the last call.
 pub(in crate::launcher) fn take(pipe: &UnixStream) -> io::Result<Vec<i32>> {
+    let mut signals = Vec::new();
     let mut bytes = [0; 256];
-    match io::Read::read(&mut &*pipe, &mut bytes) {
-        Ok(count) => Ok(bytes[..count].iter().map(|byte| i32::from(*byte)).collect()),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Vec::new()),
-        Err(error) => Err(error),
+    loop {
+        match io::Read::read(&mut &*pipe, &mut bytes) {
+            Ok(count) => {
+                signals.extend(bytes[..count].iter().map(|byte| i32::from(*byte)));
+                if count < bytes.len() {
+                    break;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
+    // Those that the pipe had no room for came last.
+    let lost = LOST.swap(0, Ordering::AcqRel);
+    signals.extend((0..64).filter(|signal| lost & (1 << signal) != 0));
+    Ok(signals)
 }
 
 /// Has a worker end `grace` after a `SIGTERM` that comes when its supervisor is gone.
@@ -163,11 +196,14 @@ extern "C" fn tell(signal: libc::c_int) {
     // SAFETY: it is this thread's, alive as long as the thread.
     let before = unsafe { *errno };
     let byte = signal as u8;
-    // SAFETY: the byte is alive during the call. A full pipe has been told enough.
-    unsafe { libc::write(PIPE.load(Ordering::Acquire), (&raw const byte).cast(), 1) };
+    // SAFETY: the byte is alive during the call.
+    let count = unsafe { libc::write(PIPE.load(Ordering::Acquire), (&raw const byte).cast(), 1) };
+    if count != 1 {
+        LOST.fetch_or(1 << (signal & 63), Ordering::AcqRel);
+    }
     let supervisor = SUPERVISOR.load(Ordering::Acquire);
     if signal == libc::SIGTERM && supervisor != 0 && process::parent() != supervisor {
-        process::end_after(Duration::from_millis(GRACE.load(Ordering::Relaxed)));
+        end_after_grace();
     }
     // SAFETY: as above.
     unsafe { *errno = before };
@@ -182,7 +218,12 @@ extern "C" fn dump(signal: libc::c_int) {
     if signal == abort_signal() {
         DOOMED.store(true, Ordering::Relaxed);
     }
-    say(b"greenloop: the event loop of this worker does not turn; it is here:\n");
+    say(b"greenloop: the event loop of this worker does not turn\n");
+    // A loop that is interrupted in the middle of something may not be asked.
+    if let Ok(Some(task)) = catch_unwind(crate::task::try_current) {
+        say(format!("greenloop: {task}\n").as_bytes());
+    }
+    say(b"greenloop: it is here:\n");
     let backtrace = std::backtrace::Backtrace::force_capture();
     say(backtrace.to_string().as_bytes());
     if DOOMED.load(Ordering::Relaxed) {
@@ -194,4 +235,29 @@ extern "C" fn dump(signal: libc::c_int) {
 fn say(text: &[u8]) {
     // SAFETY: the text is alive during the call. There is nobody to tell of a failure.
     unsafe { libc::write(io::stderr().as_raw_fd(), text.as_ptr().cast(), text.len()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_the_pipe_has_no_room_for_is_not_lost() {
+        let pipe = pipe().unwrap();
+        // As many as no pipe takes, and then the one that matters.
+        for _ in 0..100_000 {
+            tell(libc::SIGHUP);
+        }
+        tell(libc::SIGTERM);
+        let mut signals = Vec::new();
+        loop {
+            let some = take(&pipe).unwrap();
+            if some.is_empty() {
+                break;
+            }
+            signals.extend(some);
+        }
+        assert_eq!(signals.last(), Some(&libc::SIGTERM));
+        assert!(signals.len() < 100_000, "the pipe is smaller");
+    }
 }

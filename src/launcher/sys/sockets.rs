@@ -22,9 +22,14 @@ pub(in crate::launcher) fn take_inherited(fd: RawFd) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// `SO_DETACH_REUSEPORT_BPF`, which older versions of the libc crate do not name.
+const DETACH: libc::c_int = 68;
+
 /// How a group of sockets on one port (`SO_REUSEPORT`) gives out connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::launcher) enum Steering {
+    /// By the addresses of both ends, among all: so many. It is what the kernel does by itself.
+    Hash(u32),
     /// At random among the first so many.
     Random(u32),
     /// To the one whose place in the group is the number of the processor that the packet came to,
@@ -35,6 +40,23 @@ pub(in crate::launcher) enum Steering {
 /// Steers the group that a socket belongs to.
 pub(in crate::launcher) fn steer(socket: BorrowedFd<'_>, steering: Steering) -> io::Result<()> {
     let (source, sockets) = match steering {
+        Steering::Hash(sockets) => {
+            let nothing: libc::c_int = 0;
+            // SAFETY: the number is alive during the call, which only reads it.
+            let result = unsafe {
+                libc::setsockopt(
+                    socket.as_raw_fd(),
+                    libc::SOL_SOCKET,
+                    DETACH,
+                    (&raw const nothing).cast(),
+                    size_of::<libc::c_int>() as libc::socklen_t,
+                )
+            };
+            // Before Linux 5.3 a group keeps its filter.
+            let kept =
+                result != 0 && io::Error::last_os_error().raw_os_error() != Some(libc::ENOENT);
+            return if kept { steer(socket, Steering::Random(sockets)) } else { Ok(()) };
+        }
         Steering::Random(sockets) => (libc::SKF_AD_RANDOM, sockets),
         Steering::Processor(sockets) => (libc::SKF_AD_CPU, sockets),
     };
