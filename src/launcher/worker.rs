@@ -8,8 +8,10 @@ use std::{
         fd::{AsFd as _, OwnedFd},
         unix::net::UnixStream,
     },
+    pin::Pin,
     rc::Rc,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    task::{Context, Poll},
 };
 
 use super::{
@@ -167,11 +169,7 @@ impl Worker {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let tracked = self.track();
-        task::spawn(async move {
-            let _tracked = tracked;
-            future.await
-        })
+        task::spawn(Counted { future, _tracked: self.track() })
     }
 
     /// Spawns a green thread that [`drained`](Self::drained) waits for; otherwise as
@@ -209,10 +207,10 @@ impl Worker {
         let mut idle = Until::new(&self.inner.idle);
         std::future::poll_fn(|cx| {
             if self.inner.tracked.get() == 0 {
-                return std::task::Poll::Ready(());
+                return Poll::Ready(());
             }
             idle.register(cx);
-            std::task::Poll::Pending
+            Poll::Pending
         })
         .await;
     }
@@ -373,6 +371,24 @@ impl Drop for Tracked {
     }
 }
 
+pin_project_lite::pin_project! {
+    /// A future that counts until it is dropped. An `async` block around it would be twice as large: the
+    /// future would have a place where it waits to be polled, and another one where it is.
+    struct Counted<F> {
+        #[pin]
+        future: F,
+        _tracked: Tracked,
+    }
+}
+
+impl<F: Future> Future for Counted<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().future.poll(cx)
+    }
+}
+
 /// Counts a green thread in the worker's entry.
 #[cfg(feature = "green")]
 struct CountedGreen(&'static Entry);
@@ -425,5 +441,23 @@ impl fmt::Debug for Worker {
 impl fmt::Debug for Tracked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tracked")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_future_is_there_once_while_it_counts() {
+        fn counted<F>(_: &F) -> usize {
+            size_of::<Counted<F>>()
+        }
+        let future = async {
+            let buffer = [0_u8; 4096];
+            std::future::ready(()).await;
+            std::hint::black_box(&buffer);
+        };
+        assert_eq!(counted(&future), size_of_val(&future).next_multiple_of(8) + 8);
     }
 }
