@@ -19,8 +19,12 @@ pub struct Scale {
     pub cost_divisor: usize,
     /// How many park.
     pub parked: &'static [usize],
+    /// How many processes park at most.
+    pub most_processes: usize,
     /// How often that is measured.
     pub parked_reps: usize,
+    /// Repetitions of sleeping and of counting.
+    pub lesson_reps: usize,
     /// How long the ten sleep each.
     pub nap: Duration,
     /// How long the critical part of those who count takes.
@@ -61,7 +65,9 @@ impl Scale {
                 cost_reps: 1,
                 cost_divisor: 500,
                 parked: &[20, 50],
+                most_processes: 50,
                 parked_reps: 1,
+                lesson_reps: 1,
                 nap: millis(2),
                 critical: millis(1),
                 counters: 10,
@@ -82,7 +88,9 @@ impl Scale {
                 cost_reps: 3,
                 cost_divisor: 4,
                 parked: &[1_000, 10_000],
+                most_processes: 1_000,
                 parked_reps: 1,
+                lesson_reps: 3,
                 nap: millis(30),
                 critical: millis(1),
                 counters: 50,
@@ -91,7 +99,7 @@ impl Scale {
                 compute_reps: 2,
                 connections: &[1, 100, 1_000],
                 echo_reps: 2,
-                slice: [millis(120), millis(200)],
+                slice: [millis(100), millis(150)],
                 least: 1,
                 beyond: 5.0,
                 think: millis(100),
@@ -103,7 +111,9 @@ impl Scale {
                 cost_reps: 11,
                 cost_divisor: 1,
                 parked: &[1_000, 10_000, 100_000],
+                most_processes: 10_000,
                 parked_reps: 3,
+                lesson_reps: 3,
                 nap: millis(500),
                 critical: millis(5),
                 counters: 100,
@@ -112,7 +122,7 @@ impl Scale {
                 compute_reps: 5,
                 connections: &[1, 10, 100, 1_000, 5_000],
                 echo_reps: 5,
-                slice: [millis(400), millis(1_200)],
+                slice: [millis(400), millis(1_000)],
                 least: 1,
                 beyond: 5.0,
                 think: millis(100),
