@@ -11,7 +11,6 @@ pub mod greenloop;
 pub mod greenloop_green;
 
 pub mod compio;
-pub mod external;
 pub mod glommio;
 pub mod may;
 pub mod monoio;
