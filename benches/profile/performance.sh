@@ -4,12 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 document=docs/performance.md
-peers=benches/peers/Cargo.toml
 # Nothing is compiled while something is measured.
 cargo build --release --example coroutine_vs_thread
-cargo build --release --manifest-path "$peers"
+benches/peers/run.sh --help >/dev/null
 cargo run --quiet --release --example coroutine_vs_thread -- --markdown "$document"
 benches/profile/echo.sh --markdown "$document"
 for part in echo syscalls micro sync; do
-    cargo run --quiet --release --manifest-path "$peers" -- "$part" --out "target/peers/$part" --markdown "$document"
+    benches/peers/run.sh "$part" --out "target/peers/$part" --markdown "$document"
 done

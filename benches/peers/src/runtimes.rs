@@ -54,6 +54,7 @@ pub const ALL: &[Runtime] = &[
             run: stacks::run::<peer::greenloop_green::Green>,
         }),
     },
+    #[cfg(feature = "tokio")]
     Runtime {
         name: "tokio",
         about: "current thread, LocalRuntime",
@@ -62,6 +63,7 @@ pub const ALL: &[Runtime] = &[
         echo: echo::tokio::serve,
         micro: Some(Micro::all::<peer::tokio::Tokio>()),
     },
+    #[cfg(feature = "tokio")]
     Runtime {
         name: "tokio-multi",
         about: "many threads, here one worker",
@@ -70,6 +72,7 @@ pub const ALL: &[Runtime] = &[
         echo: echo::tokio_multi::serve,
         micro: Some(Micro { benches: peer::tokio_multi::BENCHES, run: peer::tokio_multi::run }),
     },
+    #[cfg(feature = "smol")]
     Runtime {
         name: "smol",
         about: "LocalExecutor",
@@ -78,6 +81,7 @@ pub const ALL: &[Runtime] = &[
         echo: echo::smol::serve,
         micro: Some(Micro::all::<peer::smol::Smol>()),
     },
+    #[cfg(feature = "monoio")]
     Runtime {
         name: "monoio",
         about: "io_uring",
@@ -86,6 +90,7 @@ pub const ALL: &[Runtime] = &[
         echo: echo::monoio::serve_uring,
         micro: Some(Micro::all::<peer::monoio::MonoioUring>()),
     },
+    #[cfg(feature = "monoio")]
     Runtime {
         name: "monoio-epoll",
         about: "the legacy driver",
@@ -94,6 +99,7 @@ pub const ALL: &[Runtime] = &[
         echo: echo::monoio::serve_epoll,
         micro: Some(Micro::all::<peer::monoio::MonoioEpoll>()),
     },
+    #[cfg(feature = "compio")]
     Runtime {
         name: "compio",
         about: "io_uring",
@@ -102,6 +108,7 @@ pub const ALL: &[Runtime] = &[
         echo: echo::compio::serve,
         micro: Some(Micro::all::<peer::compio::Compio>()),
     },
+    #[cfg(feature = "glommio")]
     Runtime {
         name: "glommio",
         about: "io_uring",
@@ -110,6 +117,7 @@ pub const ALL: &[Runtime] = &[
         echo: echo::glommio::serve,
         micro: Some(Micro::all::<peer::glommio::Glommio>()),
     },
+    #[cfg(feature = "may")]
     Runtime {
         name: "may",
         about: "coroutines, one worker",
@@ -159,6 +167,19 @@ pub const ALL: &[Runtime] = &[
         micro: Some(Micro { benches: external::BENCHES, run: external::gevent_bench }),
     },
 ];
+
+/// The peers that this program was built without: each is a feature of the package.
+pub fn left_out() -> impl Iterator<Item = &'static str> {
+    let built = [
+        ("tokio", cfg!(feature = "tokio")),
+        ("smol", cfg!(feature = "smol")),
+        ("monoio", cfg!(feature = "monoio")),
+        ("compio", cfg!(feature = "compio")),
+        ("glommio", cfg!(feature = "glommio")),
+        ("may", cfg!(feature = "may")),
+    ];
+    built.into_iter().filter(|(_, built)| !built).map(|(name, _)| name)
+}
 
 /// Finds a runtime by its name.
 pub fn find(name: &str) -> io::Result<&'static Runtime> {

@@ -102,7 +102,7 @@ impl Scale {
                 slice: [millis(100), millis(150)],
                 least: 1,
                 beyond: 5.0,
-                think: millis(100),
+                think: millis(50),
                 blocking_reps: 1,
                 blocked: millis(120),
             },

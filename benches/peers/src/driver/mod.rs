@@ -125,6 +125,11 @@ fn startable(
     let wanted = |runtime: &&Runtime| {
         plan.only.is_empty() || plan.only.iter().any(|name| name == runtime.name)
     };
+    for name in runtimes::left_out() {
+        if plan.only.is_empty() || plan.only.iter().any(|only| only == name) {
+            skipped.push((name, "this program was built without it".to_owned()));
+        }
+    }
     let mut runtimes = Vec::new();
     for runtime in runtimes::ALL.iter().filter(wanted) {
         match Server::start(runtime, plan.buffer, processors.server, &[]) {
@@ -138,7 +143,8 @@ fn startable(
 /// A misspelt name is an error, not an empty table.
 fn check_names(plan: &Plan) -> io::Result<()> {
     for name in &plan.only {
-        if !KITS.iter().any(|kit| kit.name == name) {
+        let is_known = |known: &str| known == name;
+        if !KITS.iter().any(|kit| is_known(kit.name)) && !runtimes::left_out().any(is_known) {
             runtimes::find(name)?;
         }
     }

@@ -31,10 +31,15 @@ pub struct Kit {
 pub const KITS: &[Kit] = &[
     #[cfg(feature = "greenloop")]
     kit::greenloop::KIT,
+    #[cfg(feature = "tokio")]
     kit::tokio::KIT,
+    #[cfg(feature = "smol")]
     kit::smol::KIT,
+    #[cfg(feature = "monoio")]
     kit::monoio::KIT,
+    #[cfg(feature = "glommio")]
     kit::glommio::KIT,
+    #[cfg(feature = "may")]
     kit::may::KIT,
 ];
 
