@@ -66,10 +66,9 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
     if plan.parts.contains(&Part::Micro) {
         micro::compare(&mut run);
     }
-    if let (Some(before), Some(after)) = (before, Steal::so_far()) {
-        if after.print_since(&before) > 3.0 {
-            run.results.warn("The hypervisor gave much of the time to other machines.".to_owned());
-        }
+    let stolen = before.zip(Steal::so_far()).map(|(before, after)| after.print_since(&before));
+    if stolen.is_some_and(|it| it > 3.0) {
+        run.results.warn("The hypervisor gave much of the time to other machines.".to_owned());
     }
     let report = run.results.finish();
     draw::write(&report, places)?;
