@@ -16,12 +16,21 @@ const MODELS: [&str; 4] = ["async tasks", "green threads", "OS threads", "proces
 
 #[test]
 fn a_tiny_run_measures_everything_and_draws_it() {
-    let out = folder("all");
+    measures_everything_and_draws_it("--tiny");
+}
+
+/// What users get; the tiny run, which is all the same but for the numbers, is for every day.
+#[test]
+#[ignore = "takes half a minute, and longer in a debug build"]
+fn a_quick_run_measures_everything_and_draws_it() {
+    measures_everything_and_draws_it("--quick");
+}
+
+fn measures_everything_and_draws_it(scale: &str) {
+    let out = folder(scale.trim_start_matches('-'));
     let file = out.join("copy.json");
-    let ended = Program::run(
-        "coroutine_vs_thread",
-        &["--tiny", "--out", text(&out), "--json", text(&file)],
-    );
+    let ended =
+        Program::run("coroutine_vs_thread", &[scale, "--out", text(&out), "--json", text(&file)]);
     assert!(ended.status.success(), "{ended:?}");
     for line in ended.stdout.lines() {
         assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
@@ -40,17 +49,26 @@ fn a_tiny_run_measures_everything_and_draws_it() {
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     for picture in pictures {
         has_its_data(picture);
-        let id = picture["id"].as_str().unwrap();
-        let svg = fs::read_to_string(out.join(format!("{id}.svg"))).unwrap();
-        is_well_formed(&svg);
-        assert!(page.contains(&format!("<figure id=\"picture-{id}\">")), "{id}");
-        // A mark for each figure that is there, in each of its sizes.
-        let figures = points(picture).filter(|point| !point["y"].is_null()).count();
-        let shapes = ["<circle", "<rect"].map(|it| svg.matches(it).count()).iter().sum::<usize>();
-        let tracks = picture["kind"] == "tracks";
-        assert!(tracks || shapes > figures, "{id}: {shapes} shapes for {figures} figures");
+        is_drawn(picture, &page, &out);
     }
-    // Nothing is fetched, and nothing runs.
+    stands_alone(&page);
+}
+
+/// Asserts that a picture is there, as a file and in the page, with all of its figures.
+fn is_drawn(picture: &Value, page: &str, out: &Path) {
+    let id = picture["id"].as_str().unwrap();
+    let svg = fs::read_to_string(out.join(format!("{id}.svg"))).unwrap();
+    is_well_formed(&svg);
+    assert!(page.contains(&format!("<figure id=\"picture-{id}\">")), "{id}");
+    // A mark for each figure that is there.
+    let figures = points(picture).filter(|point| !point["y"].is_null()).count();
+    let shapes = ["<circle", "<rect"].map(|it| svg.matches(it).count()).iter().sum::<usize>();
+    let tracks = picture["kind"] == "tracks";
+    assert!(tracks || shapes > figures, "{id}: {shapes} shapes for {figures} figures");
+}
+
+/// Asserts that nothing is fetched, and nothing runs.
+fn stands_alone(page: &str) {
     for outside in ["http://", "https://", "url(", "@import", "<link", "<script src", "onload"] {
         assert!(!page.contains(outside), "the page has {outside}");
     }
@@ -112,7 +130,9 @@ fn pictures_and_tables_are_put_into_a_document_again_and_again() {
     let only = ["--tiny", "--only=sleeps", "--out", text(&pictures), "--markdown", text(&document)];
     assert!(Program::run("coroutine_vs_thread", &only).status.success());
     let once = fs::read_to_string(&document).unwrap();
-    assert!(!once.contains("old figures") && once.contains("](pictures/sleeps.svg)"), "{once}");
+    assert!(!once.contains("old figures") && once.contains("](document/sleeps.svg)"), "{once}");
+    let picture = |folder: &str| fs::read_to_string(out.join(folder).join("sleeps.svg")).unwrap();
+    assert!(picture("document") == picture("pictures"));
     assert!(once.starts_with("Before.") && once.ends_with("After.\n"), "{once}");
     assert!(once.contains("| async tasks | "), "{once}");
     let json = pictures.join("report.json");
@@ -127,17 +147,88 @@ fn pictures_and_tables_are_put_into_a_document_again_and_again() {
 }
 
 #[test]
-fn what_is_no_report_and_what_is_no_comparison_are_refused() {
+fn a_comparison_of_runtimes_is_drawn_and_put_into_a_document_section_by_section() {
+    let out = folder("runtimes");
+    let point = |group: &str, y: Option<f64>| {
+        json!({
+            "group": group, "x": null, "y": y, "low": y, "high": y, "count": 3, "noisy": false,
+            "note": null,
+        })
+    };
+    let series = |name: &str, points: Value| json!({ "name": name, "colour": 0, "points": points });
+    let picture = |id: &str, kind: &str, unit: &str, series: Value| {
+        json!({
+            "id": id, "title": format!("Title of {id}"), "says": "It says.", "kind": kind,
+            "measure": "times", "unit": unit, "scale": "log", "better": "neither", "x": null,
+            "series": series,
+        })
+    };
+    let grid = json!([
+        series("greenloop", json!([point("50x64", Some(1.0)), point("1000x64", Some(1.0))])),
+        series("a peer", json!([point("50x64", Some(0.8)), point("1000x64", None)])),
+    ]);
+    let bars = json!([series("a peer", json!([point("time", Some(4.0))]))]);
+    let fact = json!({ "name": "processor", "value": "a fast one" });
+    let report = json!({
+        "schema": "greenloop-report/1", "title": "Runtimes", "about": "", "started": "now",
+        "seconds": 1.0, "machine": [fact], "versions": [fact], "parameters": [fact],
+        "warnings": [],
+        "sections": [{
+            "id": "echo", "title": "Echo", "text": "Text.", "findings": [], "limits": [],
+            "pictures": [picture("all", "grid", "x", grid), picture("one", "bars", "us", bars)],
+        }],
+        "samples": [],
+    });
+    assert_eq!(schema::errors(&report_schema(), &report), Vec::<String>::new());
+    let (file, document) = (out.join("runtimes.json"), out.join("document.md"));
+    fs::write(&file, report.to_string()).unwrap();
+    fs::write(&document, "<!-- begin: Runtimes: echo -->\n<!-- end: Runtimes: echo -->\n").unwrap();
+    let draw = ["--draw", text(&file), "--out", text(&out), "--markdown", text(&document)];
+    let ended = Program::run("coroutine_vs_thread", &draw);
+    assert!(ended.status.success(), "{ended:?}");
+
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    for picture in all(&report["sections"][0]["pictures"]) {
+        is_drawn(picture, &page, &out);
+    }
+    stands_alone(&page);
+    let svg = fs::read_to_string(out.join("all.svg")).unwrap();
+    for words in ["50x64", "1000x64", "0.80", "class=\"less\""] {
+        assert!(svg.contains(words), "no {words} in {svg}");
+    }
+    let document = fs::read_to_string(&document).unwrap();
+    // The grid has a picture and a table; what it compares, one table for all of it.
+    assert!(document.contains("![Title of all](document/all.svg)"), "{document}");
+    assert!(document.contains("|  | Title of one |"), "{document}");
+    assert!(out.join("document/all.svg").exists());
+    assert!(!document.contains("one.svg") && !out.join("document/one.svg").exists(), "{document}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_measured() {
     let out = folder("refused");
     let file = out.join("other.json");
     fs::write(&file, "{\"schema\": \"other\"}").unwrap();
-    for arguments in [["--draw", text(&file)], ["--draw", "/nowhere"], ["--only", "speed"]] {
-        let arguments: Vec<_> = arguments.into_iter().chain(["--out", text(&out)]).collect();
+    let document = out.join("no-marks.md");
+    fs::write(&document, "no marks").unwrap();
+    let here = text(&out);
+    for (arguments, says) in [
+        (["--draw", text(&file), "--out", here], "other.json: "),
+        (["--draw", "/nowhere", "--out", here], "/nowhere: "),
+        (["--only", "speed", "--out", here], "`speed`; there are cost, memory, "),
+        (["--json", "/nowhere/it.json", "--out", here], "/nowhere/it.json: "),
+        (["--markdown", text(&document), "--out", here], "no-marks.md: no line begins with "),
+        (["--only", "sleeps", "--out", text(&file)], "other.json: "),
+    ] {
         let ended = Program::run("coroutine_vs_thread", &arguments);
         assert_eq!(ended.status.code(), Some(1), "{ended:?}");
         assert!(ended.stderr.starts_with("coroutine_vs_thread: "), "{ended:?}");
+        assert!(ended.stderr.contains(says), "{ended:?}");
+        assert!(!out.join("report.json").exists(), "{arguments:?}");
     }
-    assert_eq!(Program::run("coroutine_vs_thread", &["--fast"]).status.code(), Some(2));
+    for arguments in [["--fast"], ["--only"], ["--json"]] {
+        assert_eq!(Program::run("coroutine_vs_thread", &arguments).status.code(), Some(2));
+    }
 }
 
 #[test]

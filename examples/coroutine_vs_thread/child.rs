@@ -7,17 +7,19 @@ use std::{
     env,
     io::{self, BufRead, BufReader, Read, Write},
     process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio},
+    thread,
 };
 
 use serde_json::Value;
+
+use crate::system;
 
 /// A child that stays and is talked to.
 #[derive(Debug)]
 pub struct Child {
     process: Process,
-    /// There until the child is to end.
-    stdin: Option<ChildStdin>,
-    /// Whether it ends by itself when nobody talks to it any more.
+    stdin: ChildStdin,
+    /// Whether it is asked to end rather than killed.
     soft: bool,
     stdout: BufReader<ChildStdout>,
 }
@@ -26,12 +28,13 @@ impl Child {
     /// Starts this binary with these arguments.
     pub fn start(arguments: &[String]) -> io::Result<Self> {
         let mut process = command(arguments)?.stdin(Stdio::piped()).spawn()?;
-        let stdin = process.stdin.take();
+        let stdin = process.stdin.take().expect("it is piped");
         let stdout = BufReader::new(process.stdout.take().expect("it is piped"));
         Ok(Self { process, stdin, soft: false, stdout })
     }
 
-    /// Lets it end by itself, which it does when nobody talks to it any more.
+    /// Has it asked to end, rather than killed: one with children of its own ends these first, and what they
+    /// have used is counted.
     pub fn end_softly(&mut self) {
         self.soft = true;
     }
@@ -39,7 +42,7 @@ impl Child {
     /// Asks it to go on.
     pub fn go_on(&mut self) {
         // One that has died cannot hear; what it died of is found by reading.
-        let _ = self.stdin.as_mut().map(|stdin| writeln!(stdin, "go on"));
+        let _ = writeln!(self.stdin, "go on");
     }
 
     /// Waits for its next answer.
@@ -64,11 +67,11 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        drop(self.stdin.take());
         // Errors mean that it is gone, which is what is wanted.
-        if !self.soft {
-            let _ = self.process.kill();
-        }
+        let _ = match self.soft {
+            true => system::interrupt(self.process.id()),
+            false => self.process.kill(),
+        };
         let _ = self.process.wait();
     }
 }
@@ -82,6 +85,17 @@ pub fn run(arguments: &[String]) -> io::Result<Value> {
         return Err(io::Error::other(last_line(&words).unwrap_or(status)));
     }
     Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Runs several children at the same time, and gives the answer of each.
+pub fn run_together(children: Vec<Vec<String>>) -> Vec<io::Result<Value>> {
+    thread::scope(|scope| {
+        // A child dies with the thread that has started it, which waits for it here.
+        let threads: Vec<_> =
+            children.iter().map(|arguments| scope.spawn(|| run(arguments))).collect();
+        let answer = |it: thread::ScopedJoinHandle<'_, _>| it.join().expect("nothing panics there");
+        threads.into_iter().map(answer).collect()
+    })
 }
 
 fn command(arguments: &[String]) -> io::Result<Command> {

@@ -33,7 +33,8 @@ pub struct Plan {
     /// Where the raw figures go as well
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Put pictures and tables into this document, between its marks
+    /// Put pictures and tables into this document, between its marks, and the pictures into the folder of
+    /// its name
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
     /// Measure nothing, and draw the report of this file
@@ -148,9 +149,6 @@ pub struct ServePart {
     /// How many worker processes there are; for processes only.
     #[arg(long, default_value_t = 2)]
     pub workers: usize,
-    /// The port that the workers share; for a worker only.
-    #[arg(long)]
-    pub port: Option<u16>,
     /// How long a message that asks for it blocks, in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub blocks: u64,

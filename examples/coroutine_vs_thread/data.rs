@@ -115,6 +115,8 @@ pub enum Kind {
     Tracks,
     /// A panel per series, with a stripe from `x` to `y` in each group.
     Spans,
+    /// A row per series with a field per group, shaded by how far `y` is from one.
+    Grid,
 }
 
 /// A unit that figures are written in; larger and smaller ones are chosen by the figure.

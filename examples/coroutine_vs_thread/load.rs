@@ -20,7 +20,7 @@ use greenloop::net::TcpStream;
 use hdrhistogram::Histogram;
 use serde_json::json;
 
-use crate::{cli::LoadPart, memory, stats::percentile, system};
+use crate::{cli::LoadPart, memory, system};
 
 /// Opens the connections, and works when told to.
 pub fn generate(part: &LoadPart) -> io::Result<()> {
@@ -151,6 +151,14 @@ impl Client {
         self.stream.read_exact(&mut echo).await?;
         if echo == message { Ok(()) } else { Err(io::Error::other("other bytes came back")) }
     }
+}
+
+/// The latency that a part of all messages did not exceed, in microseconds; nothing when there are
+/// fewer than `least` messages beyond it, and it is a matter of luck.
+fn percentile(latencies: &Histogram<u64>, part: f64, least: f64) -> Option<f64> {
+    let beyond = latencies.len() as f64 * (1.0 - part);
+    // Rounding must not decide.
+    (beyond > least - 0.001).then(|| latencies.value_at_quantile(part) as f64 / 1e3)
 }
 
 /// After this a slice ends also without messages.

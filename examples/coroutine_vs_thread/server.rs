@@ -3,9 +3,8 @@
 //! Each says where it listens and which processes it consists of, and runs until it is killed.
 
 use std::{
-    io::{self, BufRead, BufReader},
+    io,
     net::{Ipv4Addr, SocketAddr},
-    process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
@@ -29,10 +28,10 @@ pub fn serve(part: &ServePart) -> io::Result<()> {
     }
     let work = Work { time: Duration::from_millis(part.blocks), pool: part.pool };
     match part.model {
-        Model::Async => tasks(part.port, work),
+        Model::Async => tasks(work),
         Model::Green => green_threads(work),
         Model::Thread => threads(work),
-        Model::Process => processes(part),
+        Model::Process => processes(part.workers, work),
     }
 }
 
@@ -41,11 +40,10 @@ fn announce(address: SocketAddr, pids: &[u32]) {
     println!("{}", json!({ "port": address.port(), "pids": pids }));
 }
 
-/// A task per connection. The workers of a server of processes share a port.
-fn tasks(port: Option<u16>, work: Work) -> io::Result<()> {
+/// A task per connection.
+fn tasks(work: Work) -> io::Result<()> {
     greenloop::run(async move {
-        let options = net::TcpListener::options().backlog(BACKLOG).reuse_port(port.is_some());
-        let listener = options.bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await?;
+        let listener = net::TcpListener::from_std(listen()?)?;
         announce(listener.local_addr()?, &[std::process::id()]);
         loop {
             let (stream, _) = listener.accept().await?;
@@ -58,8 +56,8 @@ fn tasks(port: Option<u16>, work: Work) -> io::Result<()> {
 /// A green thread per connection.
 fn green_threads(work: Work) -> io::Result<()> {
     green::run(move || {
-        let listener = listen(false)?;
-        let listener = green::net::TcpListener::from_async(net::TcpListener::from_std(listener)?);
+        let listener = net::TcpListener::from_std(listen()?)?;
+        let listener = green::net::TcpListener::from_async(listener);
         announce(listener.local_addr()?, &[std::process::id()]);
         loop {
             let (stream, _) = listener.accept()?;
@@ -71,7 +69,7 @@ fn green_threads(work: Work) -> io::Result<()> {
 
 /// A thread per connection.
 fn threads(work: Work) -> io::Result<()> {
-    let listener = listen(false)?;
+    let listener = listen()?;
     announce(listener.local_addr()?, &[std::process::id()]);
     loop {
         let (stream, _) = listener.accept()?;
@@ -80,70 +78,54 @@ fn threads(work: Work) -> io::Result<()> {
     }
 }
 
-/// Worker processes that were started before the first connection, each with a loop and a task per
-/// connection. The kernel deals the connections out.
-fn processes(part: &ServePart) -> io::Result<()> {
-    // It holds the port, and listens to nobody.
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let holder = socket(true)?;
-    holder.bind(&address.into())?;
-    let address = holder.local_addr()?.as_socket().expect("it is bound to an address of IPv4");
-    let workers: io::Result<Vec<_>> =
-        (0..part.workers).map(|_| Worker::start(part, address.port())).collect();
-    let workers = workers?;
-    let pids: Vec<_> = workers.iter().map(|worker| worker.process.id()).collect();
-    announce(address, &pids);
-    // The driver closes this when it is done. Then the workers are ended, and their time is counted.
-    io::copy(&mut io::stdin(), &mut io::sink())?;
-    drop(workers);
+/// Worker processes that the launcher started before the first connection, each with a loop and a task per
+/// connection. The driver ends them with `SIGINT`.
+#[cfg(target_os = "linux")]
+fn processes(workers: usize, work: Work) -> io::Result<()> {
+    use greenloop::launcher::{Event, Launcher};
+
+    let (mut bound, mut pids) = (String::new(), Vec::new());
+    let launcher = Launcher::new()
+        .workers(workers)
+        .bind("echo", "127.0.0.1:0")
+        // Should the driver die, so does the launcher, and the workers need not wait for their clients.
+        .grace(Duration::from_secs(1))
+        .on_event(move |event| match event {
+            Event::Listening { address, .. } => bound.clone_from(address),
+            Event::Ready(worker) => pids.push(worker.pid),
+            Event::AllReady => {
+                announce(bound.parse().expect("it is bound to an address of IPv4"), &pids);
+            }
+            Event::Died { .. } | Event::CannotSpawn { .. } | Event::Warning(_) => {
+                eprintln!("{event}")
+            }
+            _ => {}
+        });
+    launcher.run(move |worker| async move {
+        let listener = worker.listener("echo")?;
+        while let Some((stream, _)) = listener.accept().await? {
+            stream.set_nodelay(true)?;
+            worker.spawn(echo_async(stream, work));
+        }
+        worker.drained().await;
+        Ok(())
+    })?;
     Ok(())
 }
 
-/// A worker process. Dropping it kills it.
-struct Worker {
-    process: Child,
+/// The launcher is for Linux.
+#[cfg(not(target_os = "linux"))]
+fn processes(_: usize, _: Work) -> io::Result<()> {
+    Err(io::Error::other("the launcher's worker processes need Linux"))
 }
 
-impl Worker {
-    fn start(part: &ServePart, port: u16) -> io::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["serve", "async", &format!("--port={port}")]);
-        command.args([format!("--blocks={}", part.blocks)]);
-        if part.pool {
-            command.arg("--pool");
-        }
-        let process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let mut worker = Self { process };
-        // It listens once it has said so.
-        let stdout = worker.process.stdout.as_mut().expect("it is piped");
-        match BufReader::new(stdout).read_line(&mut String::new())? {
-            0 => Err(io::Error::other("a worker does not start")),
-            _ => Ok(worker),
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // Errors mean that it is gone.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn listen(reuse_port: bool) -> io::Result<std::net::TcpListener> {
-    let socket = socket(reuse_port)?;
+fn listen() -> io::Result<std::net::TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
-    socket.listen(BACKLOG as i32)?;
+    socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
-fn socket(reuse_port: bool) -> io::Result<socket2::Socket> {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(reuse_port)?;
-    Ok(socket)
-}
-
 /// Room for all clients, who come at once.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;

@@ -1,6 +1,4 @@
-//! Medians, quartiles, percentiles, and when they say nothing.
-
-use hdrhistogram::Histogram;
+//! Medians and quartiles, and when they say nothing.
 
 /// What repetitions of one measurement look like together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,12 +36,4 @@ impl Summary {
     pub fn is_noisy(&self) -> bool {
         self.high - self.low > NOISE * self.median.abs()
     }
-}
-
-/// The latency that a part of all messages did not exceed, in microseconds; nothing when there are
-/// fewer than `least` messages beyond it, and it is a matter of luck.
-pub fn percentile(latencies: &Histogram<u64>, part: f64, least: f64) -> Option<f64> {
-    let beyond = latencies.len() as f64 * (1.0 - part);
-    // Rounding must not decide.
-    (beyond > least - 0.001).then(|| latencies.value_at_quantile(part) as f64 / 1e3)
 }

@@ -2,7 +2,12 @@
 
 #[cfg(feature = "green")]
 use std::sync::atomic::Ordering::Relaxed;
-use std::{fmt, rc::Rc};
+use std::{
+    fmt,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
 
 #[cfg(feature = "green")]
 use super::scoreboard::Entry;
@@ -20,6 +25,24 @@ impl Drop for Tracked {
         if left == 0 {
             self.worker.idle.wake();
         }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A future that counts until it is dropped. An `async` block around it would be twice as large: the
+    /// future would have a place where it waits to be polled, and another one where it is.
+    pub(super) struct Counted<F> {
+        #[pin]
+        pub(super) future: F,
+        pub(super) tracked: Tracked,
+    }
+}
+
+impl<F: Future> Future for Counted<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().future.poll(cx)
     }
 }
 
@@ -45,5 +68,23 @@ impl Drop for CountedGreen {
 impl fmt::Debug for Tracked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tracked")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_future_is_there_once_while_it_counts() {
+        fn counted<F>(_: &F) -> usize {
+            size_of::<Counted<F>>()
+        }
+        let future = async {
+            let buffer = [0_u8; 4096];
+            std::future::ready(()).await;
+            std::hint::black_box(&buffer);
+        };
+        assert_eq!(counted(&future), size_of_val(&future).next_multiple_of(8) + 8);
     }
 }

@@ -10,6 +10,7 @@ use std::{
     },
     rc::Rc,
     sync::atomic::Ordering::Relaxed,
+    task::Poll,
 };
 
 use super::{
@@ -24,7 +25,7 @@ use super::{
     scoreboard::{Entry, Scoreboard, State},
     statistics::{self, Names},
     sys::clock,
-    tracked::Tracked,
+    tracked::{Counted, Tracked},
 };
 use crate::{
     net::UdpSocket,
@@ -231,11 +232,7 @@ impl Worker {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let tracked = self.track();
-        task::spawn(async move {
-            let _tracked = tracked;
-            future.await
-        })
+        task::spawn(Counted { future, tracked: self.track() })
     }
 
     /// Spawns a green thread that [`drained`](Self::drained) waits for; otherwise as
@@ -273,10 +270,10 @@ impl Worker {
         let mut idle = Until::new(&self.inner.idle);
         std::future::poll_fn(|cx| {
             if self.inner.tracked.get() == 0 {
-                return std::task::Poll::Ready(());
+                return Poll::Ready(());
             }
             idle.register(cx);
-            std::task::Poll::Pending
+            Poll::Pending
         })
         .await;
     }

@@ -8,6 +8,7 @@ use crate::micro::MeasurePart;
 use crate::sync::SyncPart;
 use crate::{echo::ServePart, load::Traffic};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ Compares greenloop with other runtimes in one run.
 USAGE: peers [COMMAND] [OPTIONS]
 
 COMMANDS
-  all           echo and micro (the default)
+  all           echo, micro and sync (the default)
   echo          server CPU time per message, for every server and scenario
   micro         CPU time per spawn, yield, wake and sleep; bytes per parked task
   sync          CPU time per message, lock and notification; bytes per waiting task
@@ -34,8 +35,10 @@ OPTIONS
   --lead-in MS        how long it works before, each time (echo)
   --idle              also echo beside 10,000 idle connections
   --buffer BYTES      the read buffer of each connection, the same for every server
-  --json FILE         write every single measurement to FILE
-  --report FILE       write a report to FILE that greenloop's example coroutine_vs_thread draws";
+  --out DIR           where the page, the pictures and the figures go; target/peers by default
+  --json FILE         write the figures, every single one, to FILE as well
+  --markdown FILE     put pictures and tables into this document, between its marks, and the pictures
+                      into the folder of its name";
 
 /// One run of this binary.
 pub enum Command {
@@ -70,10 +73,12 @@ pub struct Plan {
     pub idle: bool,
     /// The read buffer of each connection of each server.
     pub buffer: usize,
-    /// Where to write the raw figures.
-    pub json: Option<String>,
     /// Where to write the report.
-    pub report: Option<String>,
+    pub out: PathBuf,
+    /// Where to write its data as well.
+    pub json: Option<PathBuf>,
+    /// The document that it is put into.
+    pub markdown: Option<PathBuf>,
 }
 
 impl Plan {
@@ -105,7 +110,7 @@ pub fn parse(words: impl Iterator<Item = String>) -> Result<Command, String> {
         return Ok(Command::Help);
     }
     let command = match words.next_plain().as_deref() {
-        None | Some("all") => compare(&mut words, &[Part::Echo, Part::Micro])?,
+        None | Some("all") => compare(&mut words, &[Part::Echo, Part::Micro, Part::Sync])?,
         Some("echo") => compare(&mut words, &[Part::Echo])?,
         Some("micro") => compare(&mut words, &[Part::Micro])?,
         Some("sync") => compare(&mut words, &[Part::Sync])?,
@@ -135,7 +140,7 @@ pub fn parse(words: impl Iterator<Item = String>) -> Result<Command, String> {
 }
 
 fn compare(words: &mut Words, parts: &[Part]) -> Result<Command, String> {
-    let usual = if words.flag("quick") { 5 } else { 15 };
+    let usual = if words.flag("quick") { 3 } else { 12 };
     Ok(Command::Compare(Plan {
         parts: parts.iter().copied().collect(),
         only: words.list("only"),
@@ -145,8 +150,9 @@ fn compare(words: &mut Words, parts: &[Part]) -> Result<Command, String> {
         lead_in: words.optional("lead-in")?.unwrap_or(20),
         idle: words.flag("idle"),
         buffer: words.optional("buffer")?.unwrap_or(4096).max(1),
-        json: words.value("json"),
-        report: words.value("report"),
+        out: words.value("out").unwrap_or("target/peers".to_owned()).into(),
+        json: words.value("json").map(PathBuf::from),
+        markdown: words.value("markdown").map(PathBuf::from),
     }))
 }
 

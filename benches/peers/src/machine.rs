@@ -1,8 +1,10 @@
 //! What the figures were taken on, and with which versions.
 
-use crate::echo::external;
+use crate::data::Fact;
+use crate::external;
 use crate::runtimes::Runtime;
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Prints the machine, the compiler, and the versions of `runtimes`.
 pub fn print(runtimes: &[&Runtime]) {
@@ -32,18 +34,10 @@ pub fn print(runtimes: &[&Runtime]) {
     println!();
 }
 
-/// Prints the versions of what `parts` are made of: each has a name, crates, and a few words.
-pub fn print_versions<'a>(
-    what: &str,
-    parts: impl IntoIterator<Item = (&'a str, &'a [&'a str], &'a str)>,
-) {
-    for (name, krates, about) in parts {
-        let versions =
-            krates.iter().map(|krate| format!("{krate} {}", version(krate).unwrap_or("?")));
-        let versions = versions.collect::<Vec<_>>().join(", ");
-        println!("{what:<9} {name}: {versions} ({about})");
-    }
-    println!();
+/// The versions of these crates.
+pub fn versions(krates: &[&str]) -> String {
+    let versions = krates.iter().map(|krate| format!("{krate} {}", version(krate).unwrap_or("?")));
+    versions.collect::<Vec<_>>().join(", ")
 }
 
 /// The version of what is measured; nothing for what is part of the system.
@@ -54,23 +48,39 @@ pub fn version_of(runtime: &Runtime) -> String {
     }
 }
 
-/// Where and with what a report was made: pairs of a name and a value.
-pub fn facts(runtimes: &[&Runtime]) -> [Vec<(String, String)>; 2] {
+/// Where a report was made.
+pub fn facts() -> Vec<Fact> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/cpuinfo");
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let field = |name: &str| {
+        let line = info.lines().find(|line| line.starts_with(name))?;
+        line.split_once(": ").map(|(_, value)| value.to_owned())
+    };
     let cores = info.lines().filter(|line| line.starts_with("processor")).count();
-    let pair = |name: &str, value: String| (name.to_owned(), value);
-    let machine = vec![
-        pair("processor", model.map_or("unknown", |(_, model)| model).to_owned()),
-        pair("cores", format!("{cores} cores")),
-        pair("system", format!("Linux {}", read("/proc/sys/kernel/osrelease").trim())),
-        pair("load before", first_three(&read("/proc/loadavg"))),
-    ];
-    let compiler = pair("compiler", env!("PEERS_RUSTC").to_owned());
-    let version =
-        |it: &&Runtime| (it.name.to_owned(), format!("{} ({})", version_of(it), it.about));
-    (machine, [compiler].into_iter().chain(runtimes.iter().map(version)).collect()).into()
+    let virtual_machine = field("flags").is_some_and(|flags| flags.contains("hypervisor"));
+    let machine = if virtual_machine { " of a virtual machine" } else { "" };
+    vec![
+        Fact::new("processor", field("model name").unwrap_or("unknown".to_owned())),
+        Fact::new("cores", format!("{cores} cores{machine}")),
+        Fact::new("system", format!("Linux {}", read("/proc/sys/kernel/osrelease").trim())),
+        Fact::new("load before", first_three(&read("/proc/loadavg"))),
+    ]
+}
+
+/// The date and time in UTC.
+pub fn now() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Count from a first of March, so that the leap day is the last of its year.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year + u64::from(month <= 2);
+    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", rest / 3_600, rest / 60 % 60)
 }
 
 /// How many wanted to run at a time, in the last minute.
@@ -95,10 +105,11 @@ impl Steal {
         Some(Steal { total: ticks.iter().take(8).sum(), stolen: *ticks.get(7)? })
     }
 
-    /// Prints what was stolen since `earlier`.
-    pub fn print_since(&self, earlier: &Steal) {
-        let share = (self.stolen - earlier.stolen) / (self.total - earlier.total) * 100.0;
+    /// Prints what was stolen since `earlier`, and gives it in per cent.
+    pub fn print_since(&self, earlier: &Steal) -> f64 {
+        let share = (self.stolen - earlier.stolen) / (self.total - earlier.total).max(1.0) * 100.0;
         println!("stolen    {share:.1} % of the processor time of this run, by the hypervisor");
+        share
     }
 }
 

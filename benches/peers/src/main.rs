@@ -8,16 +8,25 @@ mod cpu;
 mod driver;
 mod echo;
 mod epoll;
-mod json;
+mod external;
 mod load;
 mod machine;
 mod memory;
 mod micro;
 mod report;
 mod runtimes;
-mod stats;
 mod sync;
 mod table;
+
+// The report is greenloop's own: that of its example, with the same data and the same pictures.
+#[allow(dead_code, reason = "the example uses more of it")]
+#[path = "../../../examples/coroutine_vs_thread/data.rs"]
+mod data;
+#[allow(dead_code, reason = "the example uses more of it")]
+#[path = "../../../examples/coroutine_vs_thread/draw/mod.rs"]
+mod draw;
+#[path = "../../../examples/coroutine_vs_thread/stats.rs"]
+mod stats;
 
 use cli::Command;
 use std::process::ExitCode;

@@ -1,43 +1,49 @@
-//! The results as a report: the data that greenloop's example `coroutine_vs_thread` draws with `--draw`.
+//! The results as a report: what greenloop's example `coroutine_vs_thread` has for its own figures, drawn by
+//! the same code.
 //!
-//! The format is described in `examples/coroutine_vs_thread/schema.json`. Here it is only written.
+//! A chapter has a picture that compares everything with greenloop, and a picture for each of its figures.
 
-use crate::json::quote;
+use crate::data::{
+    Better, Fact, Finding, Holds, Kind, Picture, Point, Report, SCHEMA, Sample, Scale, Section,
+    Series, Unit,
+};
 use crate::machine;
 use crate::runtimes::Runtime;
 use crate::stats::Summary;
-use std::fmt::Display;
-use std::io;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// A report in the making.
-pub struct Report {
+pub struct Results {
     start: Instant,
-    date: String,
-    machine: Vec<(String, String)>,
-    versions: Vec<(String, String)>,
-    parameters: Vec<(String, String)>,
-    pictures: Vec<Picture>,
-    warnings: Vec<String>,
-    /// What could not be measured, and why.
-    pub limits: Vec<String>,
+    report: Report,
 }
 
-/// One picture: a bar per runtime.
-pub struct Picture {
-    /// In which chapter it stands: `echo` or `micro`.
-    pub section: &'static str,
-    /// What it is called.
+/// What a chapter is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Chapter {
+    /// Echo servers.
+    Echo,
+    /// Tasks and timers.
+    Micro,
+    /// Channels and locks.
+    Sync,
+    /// The system calls of echo servers.
+    Syscalls,
+}
+
+/// One figure of all that have it.
+pub struct Ranking {
+    /// What it is called on the command line; pictures are named after it.
     pub id: String,
-    /// Its heading.
+    /// A heading, and a short one for a table.
     pub title: String,
+    /// As short as it can be: the heading of a column.
+    pub short: String,
     /// What the figures are.
     pub measure: String,
-    /// Their unit: `us`, `ns` or `B`.
-    pub unit: &'static str,
-    /// Whose figure the ratios are to.
-    pub base: &'static str,
-    /// What is known of each runtime.
+    /// Their unit.
+    pub unit: Unit,
+    /// What is known of each.
     pub bars: Vec<Bar>,
 }
 
@@ -47,150 +53,283 @@ pub struct Bar {
     pub name: &'static str,
     /// None where it could not be measured.
     pub figure: Option<Summary>,
-    /// How many times the base's it is: the median of the ratios within the turns.
-    pub ratio: Option<f64>,
+    /// How many times greenloop's it is: the ratios within the turns.
+    pub ratio: Option<Summary>,
 }
 
-impl Report {
+impl Results {
     /// Begins a report.
-    pub fn begin(runtimes: &[&Runtime], reps: usize) -> Self {
-        let [machine, versions] = machine::facts(runtimes);
-        Report {
-            start: Instant::now(),
-            date: today(),
-            machine,
-            versions,
-            parameters: vec![("repetitions".to_owned(), reps.to_string())],
-            pictures: Vec::new(),
+    pub fn begin(reps: usize) -> Self {
+        let parameters = vec![
+            Fact::new("repetitions", reps.to_string()),
+            Fact::new("figures", "medians of interleaved repetitions; ratios within a turn"),
+        ];
+        let report = Report {
+            schema: SCHEMA.to_owned(),
+            title: TITLE.to_owned(),
+            about: "The same servers and the same operations on each runtime, in one run."
+                .to_owned(),
+            started: machine::now(),
+            seconds: 0.0,
+            machine: machine::facts(),
+            versions: vec![
+                Fact::new("compiler", env!("PEERS_RUSTC")),
+                Fact::new("profile", "opt-level 3, thin LTO, one codegen unit"),
+            ],
+            parameters,
             warnings: machine::load().filter(|load| *load > 0.5).map(busy).into_iter().collect(),
-            limits: Vec::new(),
+            sections: Vec::new(),
+            samples: Vec::new(),
+        };
+        Results { start: Instant::now(), report }
+    }
+
+    /// Names what is compared, with its version.
+    pub fn compared(&mut self, name: &str, version: String) {
+        if !self.report.versions.iter().any(|it| it.name == name) {
+            self.report.versions.push(Fact::new(name, version));
         }
     }
 
-    /// Adds a picture.
-    pub fn add(&mut self, picture: Picture) {
-        self.pictures.push(picture);
+    /// Names the runtimes that are compared.
+    pub fn runtimes(&mut self, runtimes: &[&Runtime]) {
+        for runtime in runtimes {
+            let version = format!("{} ({})", machine::version_of(runtime), runtime.about);
+            self.compared(runtime.name, version.trim().to_owned());
+        }
     }
 
-    /// Writes the report to `path`.
-    pub fn write(&self, path: &str) -> io::Result<()> {
-        let chapters = [
-            ("echo", "Echo servers", "CPU time of the server's process, bound to one processor."),
-            (
-                "micro",
-                "Inside one process",
-                "CPU time of the whole process, bound to one processor.",
-            ),
-        ];
-        let sections = chapters.into_iter().filter_map(|(id, title, text)| {
-            let pictures: Vec<_> = self.pictures.iter().filter(|it| it.section == id).collect();
-            let limits = self.limits.iter().map(|it| quote(it));
-            (!pictures.is_empty()).then(|| {
-                object([
-                    ("id", quote(id)),
-                    ("title", quote(title)),
-                    ("text", quote(text)),
-                    ("pictures", array(pictures.into_iter().map(Picture::json))),
-                    ("findings", array::<String>([])),
-                    ("limits", array(limits)),
-                ])
-            })
+    /// Says what a reader must know before believing a figure.
+    pub fn warn(&mut self, warning: String) {
+        self.report.warnings.push(warning);
+    }
+
+    /// Keeps one measurement as it was taken.
+    pub fn sample(&mut self, experiment: &str, metric: &str, series: &str, rep: usize, value: f64) {
+        self.report.samples.push(Sample {
+            experiment: experiment.to_owned(),
+            metric: metric.to_owned(),
+            series: series.to_owned(),
+            x: 0.0,
+            repetition: rep,
+            value,
         });
-        let facts = |facts: &[(String, String)]| {
-            array(
-                facts
-                    .iter()
-                    .map(|(name, value)| object([("name", quote(name)), ("value", quote(value))])),
-            )
-        };
-        let report = object([
-            ("schema", quote("greenloop-report/1")),
-            ("title", quote("greenloop beside other runtimes")),
-            (
-                "about",
-                quote("The same servers and the same operations on each runtime, in one run."),
-            ),
-            ("started", quote(&self.date)),
-            ("seconds", self.start.elapsed().as_secs_f64().to_string()),
-            ("machine", facts(&self.machine)),
-            ("versions", facts(&self.versions)),
-            ("parameters", facts(&self.parameters)),
-            ("warnings", array(self.warnings.iter().map(|it| quote(it)))),
-            ("sections", array(sections)),
-            ("samples", array::<String>([])),
-        ]);
-        std::fs::write(path, report + "\n")
+    }
+
+    /// Adds a chapter, of what could be measured and of what could not.
+    pub fn chapter(&mut self, chapter: Chapter, rankings: &[Ranking], limits: Vec<String>) {
+        let overview = (rankings.len() > 1).then(|| chapter.overview(rankings)).flatten();
+        let pictures = overview.into_iter().chain(rankings.iter().map(Ranking::picture));
+        self.report.sections.push(Section {
+            id: chapter.id().to_owned(),
+            title: chapter.title().to_owned(),
+            text: chapter.text().to_owned(),
+            pictures: pictures.collect(),
+            findings: finding(rankings).into_iter().collect(),
+            limits,
+        });
+    }
+
+    /// The whole report.
+    pub fn finish(mut self) -> Report {
+        self.report.seconds = self.start.elapsed().as_secs_f64();
+        self.report
     }
 }
 
-impl Picture {
-    /// One sentence: who is first, and where greenloop stands.
-    fn says(&self) -> String {
-        // By the ratios, which a machine that changes its speed does not bend.
-        let known = || self.bars.iter().filter_map(|bar| Some((bar.name, bar.ratio?)));
-        let best = known().min_by(|one, other| one.1.total_cmp(&other.1));
-        let ours = known().find(|(name, _)| *name == "greenloop");
-        let base = self.base;
-        match (best, ours) {
-            (Some((best, least)), Some((_, ours))) if best != "greenloop" => format!(
-                "{best} takes the least, and greenloop {:.2} times as much; the ratios are to {base}.",
-                ours / least
-            ),
-            (Some((best, least)), _) => {
-                let next = known().filter(|(name, _)| *name != best);
-                match next.min_by(|one, other| one.1.total_cmp(&other.1)) {
-                    Some((next, more)) => format!(
-                        "{best} takes the least, and {next}, the next one, {:.2} times as much; the ratios \
-                         are to {base}.",
-                        more / least
-                    ),
-                    None => format!("Only {best} was measured."),
-                }
-            }
-            (None, _) => "It was not measured.".to_owned(),
+impl Chapter {
+    fn id(self) -> &'static str {
+        match self {
+            Chapter::Echo => "echo",
+            Chapter::Micro => "micro",
+            Chapter::Sync => "sync",
+            Chapter::Syscalls => "syscalls",
         }
     }
 
-    fn json(&self) -> String {
+    fn title(self) -> &'static str {
+        match self {
+            Chapter::Echo => "Echo servers",
+            Chapter::Micro => "Tasks and timers",
+            Chapter::Sync => "Channels and locks",
+            Chapter::Syscalls => "System calls",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Chapter::Echo => {
+                "CPU time of the server's process per message, its work in the kernel and its helper threads \
+                 included, bound to one processor; the clients have another one. `raw` is epoll by hand, \
+                 with one recv and one send per message: what nothing that is built on epoll can undercut."
+            }
+            Chapter::Micro => {
+                "CPU time of the whole process per operation, bound to one processor; the memory of what \
+                 waits, with 64 bytes of state."
+            }
+            Chapter::Sync => {
+                "Between tasks of one thread, with the channels and locks that are at home on each runtime: \
+                 CPU time of the whole process per operation; the memory of what waits."
+            }
+            Chapter::Syscalls => {
+                "System calls of the server per echoed message, counted by strace. What the kernel does for a \
+                 request that io_uring submits is no call: few calls are not always little work."
+            }
+        }
+    }
+
+    /// All in one picture: how many times greenloop's figure each has.
+    fn overview(self, rankings: &[Ranking]) -> Option<Picture> {
+        let ours = |bar: &&Bar| bar.name == OURS && bar.figure.is_some();
+        if !rankings.iter().any(|it| it.bars.iter().any(|bar| ours(&bar))) {
+            return None;
+        }
+        let mut names: Vec<&'static str> = Vec::new();
+        for bar in rankings.iter().flat_map(|it| &it.bars) {
+            if !names.contains(&bar.name) {
+                names.push(bar.name);
+            }
+        }
+        let series = names.into_iter().map(|name| {
+            let point = |ranking: &Ranking| {
+                let bar = ranking.bars.iter().find(|bar| bar.name == name);
+                Point::of(bar.and_then(|bar| bar.ratio)).group(&ranking.short)
+            };
+            let points = rankings.iter().map(point).collect();
+            Series { name: name.to_owned(), colour: colour(name), points }
+        });
+        Some(Picture {
+            id: format!("peers-{}", self.id()),
+            title: format!("{}: how many times what greenloop takes", self.title()),
+            says: finding(rankings)?.says,
+            kind: Kind::Grid,
+            measure: "times what greenloop takes".to_owned(),
+            unit: Unit::Times,
+            scale: Scale::Log,
+            better: Better::Neither,
+            x: None,
+            series: series.collect(),
+        })
+    }
+}
+
+impl Ranking {
+    /// A bar for each, the least on top.
+    fn picture(&self) -> Picture {
+        let mut bars: Vec<&Bar> = self.bars.iter().collect();
+        let order = |bar: &&Bar| bar.figure.map_or(f64::INFINITY, |it| it.median);
+        bars.sort_by(|one, other| order(one).total_cmp(&order(other)));
         let medians = || self.bars.iter().filter_map(|bar| Some(bar.figure?.median));
         let (least, most) = (medians().fold(f64::MAX, f64::min), medians().fold(0.0, f64::max));
-        let series = self.bars.iter().map(|Bar { name, figure: summary, ratio }| {
-            let note = ratio.map_or("null".to_owned(), |ratio| quote(&format!("{ratio:.2} ×")));
-            let figure = |of: fn(&Summary) -> f64| {
-                summary.as_ref().map_or("null".to_owned(), |it| of(it).to_string())
-            };
-            // The quartiles, further apart than that, say little.
-            let noisy = summary.as_ref().is_some_and(|it| it.high - it.low > 0.4 * it.median);
-            let point = object([
-                ("group", quote(&self.measure)),
-                ("x", "null".to_owned()),
-                ("y", figure(|it| it.median)),
-                ("low", figure(|it| it.low)),
-                ("high", figure(|it| it.high)),
-                ("count", summary.as_ref().map_or(0, |it| it.count).to_string()),
-                ("noisy", noisy.to_string()),
-                ("note", note),
-            ]);
-            object([
-                ("name", quote(name)),
-                ("colour", colour(name).to_string()),
-                ("points", array([point])),
-            ])
+        let series = bars.into_iter().map(|bar| {
+            let note = bar.ratio.map(|it| format!("{:.2} ×", it.median));
+            Series {
+                name: bar.name.to_owned(),
+                colour: colour(bar.name),
+                points: vec![Point::of(bar.figure).group(&self.measure).note(note)],
+            }
         });
-        object([
-            ("id", quote(&self.id)),
-            ("title", quote(&self.title)),
-            ("says", quote(&self.says())),
-            ("kind", quote("bars")),
-            ("measure", quote(&self.measure)),
-            ("unit", quote(self.unit)),
+        Picture {
+            id: format!("peers-{}", self.id),
+            title: self.title.clone(),
+            says: self.says(),
+            kind: Kind::Bars,
+            measure: self.measure.clone(),
+            unit: self.unit,
             // What is a hundred times as large as another would hide it.
-            ("scale", quote(if most > 20.0 * least { "log" } else { "linear" })),
-            ("better", quote("lower")),
-            ("x", "null".to_owned()),
-            ("series", array(series)),
-        ])
+            scale: if most > 20.0 * least { Scale::Log } else { Scale::Linear },
+            better: Better::Lower,
+            x: None,
+            series: series.collect(),
+        }
     }
+
+    /// One sentence: who is first, and where greenloop stands.
+    fn says(&self) -> String {
+        match (self.best(), self.standing()) {
+            (None, _) => "It was not measured.".to_owned(),
+            (Some(best), None) => format!("{} takes the least.", best.name),
+            (Some(_), Some(Standing::Ahead(next, times))) => {
+                format!(
+                    "greenloop takes the least, and {next}, the next one, {times:.2} times as much."
+                )
+            }
+            (Some(_), Some(Standing::Alone)) => "Only greenloop was measured.".to_owned(),
+            (Some(_), Some(Standing::Level(best, times))) => {
+                format!("greenloop and {best} ({times:.2} times as much) are not told apart.")
+            }
+            (Some(_), Some(Standing::Behind(best, times))) => {
+                format!("{best} takes {times:.2} times what greenloop takes: less.")
+            }
+        }
+    }
+
+    fn best(&self) -> Option<&Bar> {
+        let known = self.bars.iter().filter(|bar| bar.figure.is_some());
+        let order = |bar: &&Bar| bar.figure.map_or(f64::INFINITY, |it| it.median);
+        known.min_by(|one, other| order(one).total_cmp(&order(other)))
+    }
+
+    /// Where greenloop stands among runtimes; what is written by hand is none.
+    fn standing(&self) -> Option<Standing> {
+        self.bars.iter().find(|bar| bar.name == OURS)?.figure?;
+        let peers = self.bars.iter().filter(|bar| !bar.name.starts_with(OURS) && bar.name != "raw");
+        let known = peers.filter_map(|bar| Some((bar.name, bar.ratio?)));
+        let best = known.min_by(|one, other| one.1.median.total_cmp(&other.1.median));
+        Some(match best {
+            None => Standing::Alone,
+            Some((name, ratio)) if ratio.low > SAME => Standing::Ahead(name, ratio.median),
+            Some((name, ratio)) if ratio.high < 1.0 / SAME => Standing::Behind(name, ratio.median),
+            Some((name, ratio)) => Standing::Level(name, ratio.median),
+        })
+    }
+}
+
+/// Where greenloop stands, by the quartiles of the ratios to it: whose figure is the best of its peers, and
+/// how many times greenloop's it is.
+enum Standing {
+    /// There is no peer.
+    Alone,
+    /// It takes less than all of them.
+    Ahead(&'static str, f64),
+    /// It and the best one are not told apart.
+    Level(&'static str, f64),
+    /// One of them takes less.
+    Behind(&'static str, f64),
+}
+
+/// In how many of all figures greenloop is ahead of its peers, and where it is not.
+fn finding(rankings: &[Ranking]) -> Option<Finding> {
+    let standings = rankings.iter().filter_map(|it| Some((it, it.standing()?)));
+    let (mut all, mut ahead, mut level, mut behind) = (0, 0, Vec::new(), Vec::new());
+    for (ranking, standing) in standings {
+        all += 1;
+        let words = |name: &str, times: f64| format!("{} ({name}, {times:.2} ×)", ranking.short);
+        match standing {
+            Standing::Ahead(..) | Standing::Alone => ahead += 1,
+            Standing::Level(name, times) => level.push(words(name, times)),
+            Standing::Behind(name, times) => behind.push(words(name, times)),
+        }
+    }
+    if all == 0 {
+        return None;
+    }
+    let mut says = format!("greenloop takes less than every peer in {ahead} of {all}");
+    if !level.is_empty() {
+        says += &format!("; it is not told apart from the best one in {}", level.join(", "));
+    }
+    if !behind.is_empty() {
+        says += &format!("; a peer takes less in {}", behind.join(", "));
+    }
+    Some(Finding {
+        claim: "No peer takes less than greenloop.".to_owned(),
+        holds: match (behind.len(), ahead) {
+            (0, _) => Holds::Yes,
+            (behind, _) if behind < all => Holds::Partly,
+            _ => Holds::No,
+        },
+        says: says + ".",
+    })
 }
 
 fn busy(load: f64) -> String {
@@ -199,24 +338,10 @@ fn busy(load: f64) -> String {
     )
 }
 
-/// The date in UTC.
-fn today() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
-    // Count from a first of March, so that the leap day is the last of its year.
-    let days = seconds / 86_400 + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    format!("{}-{month:02}-{day:02}", era * 400 + year + u64::from(month <= 2))
-}
-
 /// Ours stand out; what is written by hand and what the system has are grey.
 fn colour(name: &str) -> usize {
     match name {
-        "greenloop" => 0,
+        OURS => 0,
         "greenloop-green" => 1,
         "threads" => 2,
         "go" | "may" => 3,
@@ -226,12 +351,11 @@ fn colour(name: &str) -> usize {
     }
 }
 
-fn object<const N: usize>(fields: [(&str, String); N]) -> String {
-    let fields = fields.map(|(name, value)| format!("{}: {value}", quote(name)));
-    format!("{{{}}}", fields.join(", "))
-}
+/// What it is called.
+pub const TITLE: &str = "greenloop beside other runtimes";
 
-fn array<T: Display>(items: impl IntoIterator<Item = T>) -> String {
-    let items: Vec<_> = items.into_iter().map(|it| it.to_string()).collect();
-    format!("[{}]", items.join(",\n"))
-}
+/// A ratio that is closer to one tells nobody apart, however small its spread is.
+const SAME: f64 = 1.01;
+
+/// Whose figure all others are compared with.
+pub const OURS: &str = "greenloop";

@@ -2,8 +2,9 @@
 //!
 //! To add a runtime: a file in `echo/`, a file in `micro/peer/`, an entry here.
 
-use crate::echo;
-use crate::micro::{self, Bench, peer};
+use crate::micro::peer::stacks;
+use crate::micro::{Micro, peer};
+use crate::{echo, external};
 use std::io;
 
 /// One runtime, with what can be measured of it.
@@ -18,8 +19,8 @@ pub struct Runtime {
     pub io_uring: bool,
     /// Its echo server, given the size of the buffers.
     pub echo: fn(usize) -> io::Result<()>,
-    /// Takes one measurement inside this process; nothing if it has no tasks.
-    pub micro: Option<fn(Bench)>,
+    /// What can be measured of it inside one process; nothing if it has no tasks.
+    pub micro: Option<Micro>,
 }
 
 /// All runtimes, in the order of the tables.
@@ -39,80 +40,91 @@ pub const ALL: &[Runtime] = &[
         krate: Some("greenloop"),
         io_uring: false,
         echo: echo::greenloop::serve,
-        micro: Some(micro::run::<peer::greenloop::Greenloop>),
+        micro: Some(Micro::all::<peer::greenloop::Greenloop>()),
     },
     #[cfg(feature = "greenloop")]
     Runtime {
         name: "greenloop-green",
-        about: "its green threads; see ../peers_green for micro",
+        about: "its green threads",
         krate: Some("greenloop"),
         io_uring: false,
         echo: echo::greenloop_green::serve,
-        micro: None,
+        micro: Some(Micro {
+            benches: stacks::BENCHES,
+            run: stacks::run::<peer::greenloop_green::Green>,
+        }),
     },
+    #[cfg(feature = "tokio")]
     Runtime {
         name: "tokio",
         about: "current thread, LocalRuntime",
         krate: Some("tokio"),
         io_uring: false,
         echo: echo::tokio::serve,
-        micro: Some(micro::run::<peer::tokio::Tokio>),
+        micro: Some(Micro::all::<peer::tokio::Tokio>()),
     },
+    #[cfg(feature = "tokio")]
     Runtime {
         name: "tokio-multi",
         about: "many threads, here one worker",
         krate: Some("tokio"),
         io_uring: false,
         echo: echo::tokio_multi::serve,
-        micro: None,
+        micro: Some(Micro { benches: peer::tokio_multi::BENCHES, run: peer::tokio_multi::run }),
     },
+    #[cfg(feature = "smol")]
     Runtime {
         name: "smol",
         about: "LocalExecutor",
         krate: Some("smol"),
         io_uring: false,
         echo: echo::smol::serve,
-        micro: Some(micro::run::<peer::smol::Smol>),
+        micro: Some(Micro::all::<peer::smol::Smol>()),
     },
+    #[cfg(feature = "monoio")]
     Runtime {
         name: "monoio",
         about: "io_uring",
         krate: Some("monoio"),
         io_uring: true,
         echo: echo::monoio::serve_uring,
-        micro: Some(micro::run::<peer::monoio::MonoioUring>),
+        micro: Some(Micro::all::<peer::monoio::MonoioUring>()),
     },
+    #[cfg(feature = "monoio")]
     Runtime {
         name: "monoio-epoll",
         about: "the legacy driver",
         krate: Some("monoio"),
         io_uring: false,
         echo: echo::monoio::serve_epoll,
-        micro: Some(micro::run::<peer::monoio::MonoioEpoll>),
+        micro: Some(Micro::all::<peer::monoio::MonoioEpoll>()),
     },
+    #[cfg(feature = "compio")]
     Runtime {
         name: "compio",
         about: "io_uring",
         krate: Some("compio"),
         io_uring: true,
         echo: echo::compio::serve,
-        micro: Some(micro::run::<peer::compio::Compio>),
+        micro: Some(Micro::all::<peer::compio::Compio>()),
     },
+    #[cfg(feature = "glommio")]
     Runtime {
         name: "glommio",
         about: "io_uring",
         krate: Some("glommio"),
         io_uring: true,
         echo: echo::glommio::serve,
-        micro: Some(micro::run::<peer::glommio::Glommio>),
+        micro: Some(Micro::all::<peer::glommio::Glommio>()),
     },
+    #[cfg(feature = "may")]
     Runtime {
         name: "may",
-        about: "coroutines, one worker; see ../peers_green for micro",
+        about: "coroutines, one worker",
         krate: Some("may"),
         io_uring: false,
         echo: echo::may::serve,
-        micro: None,
+        micro: Some(Micro { benches: stacks::BENCHES, run: stacks::run::<peer::may::May> }),
     },
     Runtime {
         name: "threads",
@@ -120,41 +132,54 @@ pub const ALL: &[Runtime] = &[
         krate: None,
         io_uring: false,
         echo: echo::threads::serve,
-        micro: Some(peer::threads::run),
+        micro: Some(Micro { benches: peer::threads::BENCHES, run: peer::threads::run }),
     },
     Runtime {
         name: "go",
         about: "a goroutine per connection",
         krate: None,
         io_uring: false,
-        echo: echo::external::go,
-        micro: None,
+        echo: external::go,
+        micro: Some(Micro { benches: external::BENCHES, run: external::go_bench }),
     },
     Runtime {
         name: "asyncio",
         about: "Python, streams",
         krate: None,
         io_uring: false,
-        echo: echo::external::asyncio,
-        micro: None,
+        echo: external::asyncio,
+        micro: Some(Micro { benches: external::BENCHES, run: external::asyncio_bench }),
     },
     Runtime {
         name: "uvloop",
-        about: "Python, streams",
+        about: "Python, streams on uvloop",
         krate: None,
         io_uring: false,
-        echo: echo::external::uvloop,
-        micro: None,
+        echo: external::uvloop,
+        micro: Some(Micro { benches: external::BENCHES, run: external::uvloop_bench }),
     },
     Runtime {
         name: "gevent",
         about: "Python, a greenlet per connection",
         krate: None,
         io_uring: false,
-        echo: echo::external::gevent,
-        micro: None,
+        echo: external::gevent,
+        micro: Some(Micro { benches: external::BENCHES, run: external::gevent_bench }),
     },
 ];
+
+/// The peers that this program was built without: each is a feature of the package.
+pub fn left_out() -> impl Iterator<Item = &'static str> {
+    let built = [
+        ("tokio", cfg!(feature = "tokio")),
+        ("smol", cfg!(feature = "smol")),
+        ("monoio", cfg!(feature = "monoio")),
+        ("compio", cfg!(feature = "compio")),
+        ("glommio", cfg!(feature = "glommio")),
+        ("may", cfg!(feature = "may")),
+    ];
+    built.into_iter().filter(|(_, built)| !built).map(|(name, _)| name)
+}
 
 /// Finds a runtime by its name.
 pub fn find(name: &str) -> io::Result<&'static Runtime> {

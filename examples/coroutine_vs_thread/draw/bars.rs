@@ -38,6 +38,8 @@ pub fn draw(picture: &Picture, width: f64) -> Canvas {
     }
     let scale = if picture.scale == Scale::Log { ", logarithmic" } else { "" };
     let note = format!("{}{scale}", picture.measure);
+    // Where there is little room, the marks say it alone.
+    let note = if width_of(&note) * 0.86 < width { note } else { picture.measure.clone() };
     let half = (width_of(&note) * 0.43).min(width / 2.0);
     let middle = ((left + right) / 2.0).clamp(half, width - half);
     canvas.text([middle, bottom + 34.0], Anchor::Middle, "muted", &note);

@@ -37,6 +37,14 @@ impl Canvas {
         ));
     }
 
+    /// Writes text that rises to the right.
+    pub fn text_upwards(&mut self, [x, y]: [f64; 2], class: &str, text: &str) {
+        let text = escaped(text);
+        self.push(format_args!(
+            r#"<text x="{x:.1}" y="{y:.1}" transform="rotate(-60 {x:.1} {y:.1})" class="{class}">{text}</text>"#
+        ));
+    }
+
     /// Draws a straight line.
     pub fn line(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], class: &str) {
         self.push(format_args!(
@@ -49,6 +57,21 @@ impl Canvas {
         let (w, says) = (w.max(0.0), title(says));
         self.push(format_args!(
             r#"<rect x="{x:.1}" y="{y:.1}" width="{w:.1}" height="{h:.1}" rx="2" class="{class}">{says}</rect>"#
+        ));
+    }
+
+    /// Draws a field of a table, in a shade from 0 to 1.
+    pub fn field(
+        &mut self,
+        [x, y]: [f64; 2],
+        [w, h]: [f64; 2],
+        class: &str,
+        shade: f64,
+        says: &str,
+    ) {
+        let says = title(says);
+        self.push(format_args!(
+            r#"<rect x="{x:.1}" y="{y:.1}" width="{w:.1}" height="{h:.1}" rx="3" class="{class}" opacity="{shade:.2}">{says}</rect>"#
         ));
     }
 
@@ -138,6 +161,8 @@ pub const COLOURS: &str = "\
 pub const SHAPES: &str = "\
 svg{font:13px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\
 svg text{fill:var(--text)}svg .muted{fill:var(--muted);font-size:12px}svg .strong{font-weight:600}\
+svg .small{font-size:10.5px}\
+svg .less{fill:var(--good)}svg .more{fill:var(--c2)}svg .blank{fill:var(--grid);fill-opacity:.45}\
 svg .title{font-size:17px;font-weight:600}svg .ground{fill:var(--ground)}\
 svg .grid{stroke:var(--grid);stroke-width:1}svg .axis{stroke:var(--muted);stroke-width:1}\
 svg .whisker{stroke:var(--text);stroke-width:1.5;opacity:.65}\

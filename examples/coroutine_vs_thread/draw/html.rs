@@ -23,6 +23,11 @@ pub fn page(report: &Report, json: &str) -> String {
         .iter()
         .map(|it| format!("<li><a href=\"#{}\">{}</a></li>\n", it.id, escaped(&it.title)))
         .collect();
+    let verdict = verdict(report);
+    let contents = match verdict.is_empty() {
+        true => contents,
+        false => contents + "<li><a href=\"#found\">What is said, and what was found</a></li>\n",
+    };
     let sections: String = report.sections.iter().map(section).collect();
     let processor = fact(&report.machine, "processor");
     let cores = fact(&report.machine, "cores");
@@ -36,7 +41,7 @@ pub fn page(report: &Report, json: &str) -> String {
          <style>{COLOURS}{SHAPES}{PAGE}</style>\n</head>\n<body>\n<main>\n\
          <header>\n<h1>{title}</h1>\n<p class=\"about\">{about}</p>\n\
          <p class=\"where\">{processor}; {cores}. {started}, in {seconds:.0} s.</p>\n</header>\n\
-         {warnings}<nav><ol>\n{contents}</ol></nav>\n{verdict}{sections}\
+         {warnings}<nav><ol>\n{contents}</ol></nav>\n{sections}{verdict}\
          <section id=\"machine\">\n<h2>Where and how</h2>\n{machine}{versions}{parameters}\
          <p>A figure is the median of its repetitions, which were interleaved over all who are compared. \
          Thin lines and bands go from quartile to quartile. What stands behind ± is half of that, in per cent. \
@@ -46,7 +51,6 @@ pub fn page(report: &Report, json: &str) -> String {
          this page, in the element <code>data</code>.</p>\n</section>\n</main>\n\
          <script type=\"application/json\" id=\"data\">\n{json}</script>\n</body>\n</html>\n",
         started = escaped(&report.started),
-        verdict = verdict(report),
         machine = facts("Machine", &report.machine),
         versions = facts("Versions", &report.versions),
         parameters = facts("Parameters", &report.parameters),
@@ -61,7 +65,7 @@ fn verdict(report: &Report) -> String {
         return String::new();
     }
     format!(
-        "<section>\n<h2>What is said, and what was found</h2>\n<ul class=\"findings\">\n{rows}</ul>\n</section>\n"
+        "<section id=\"found\">\n<h2>What is said, and what was found</h2>\n<ul class=\"findings\">\n{rows}</ul>\n</section>\n"
     )
 }
 
@@ -160,7 +164,7 @@ font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-seri
 main{max-width:860px;margin:0 auto;padding:24px 20px 64px}\
 h1{font-size:2.1rem;line-height:1.15;margin:.4em 0 .3em}h2{font-size:1.45rem;line-height:1.25;margin:2.6em 0 .5em}\
 h3{font-size:1.05rem;margin:0 0 .8em}.about{font-size:1.15rem;margin:.2em 0}.where{color:var(--muted);margin:.4em 0 1.2em}\
-a{color:var(--c0)}nav ol{columns:2;padding-left:1.4em;margin:1.2em 0}nav li{break-inside:avoid;margin:.15em 0}\
+a{color:var(--c0)}nav ol{columns:2;padding-left:1.4em;margin:1.2em 0}nav li{break-inside:avoid;padding:.15em 0}\
 figure{margin:1.6em 0;padding:20px;border-radius:12px;background:var(--card);border:1px solid var(--grid)}\
 figure .hollow{fill:var(--card)}figure svg{display:block;max-width:100%;height:auto}\
 figcaption{margin-top:.9em;padding-top:.8em;border-top:1px solid var(--grid)}\

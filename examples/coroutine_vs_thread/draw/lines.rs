@@ -7,7 +7,7 @@ use super::{
 };
 use crate::data::{Picture, Point, Scale, Series, Unit};
 
-const TOP: f64 = 26.0;
+const TOP: f64 = 32.0;
 const FOOT: f64 = 44.0;
 const PLOT: f64 = 250.0;
 /// Between the names at the ends of two lines.
@@ -21,7 +21,7 @@ pub fn draw(picture: &Picture, width: f64) -> Canvas {
     // Where there is room, each line has its name at its end.
     let beside = width > 500.0;
     let legend = if beside { vec![] } else { legend(&picture.series, width) };
-    let top = TOP + legend.last().map_or(0.0, |(_, [_, y])| y + 18.0);
+    let top = TOP + legend.last().map_or(0.0, |(_, [_, y])| y + 17.0);
     let bottom = top + PLOT;
     let mut canvas = Canvas::new(width, bottom + FOOT);
 
@@ -49,7 +49,7 @@ pub fn draw(picture: &Picture, width: f64) -> Canvas {
     }
     let scale = if picture.scale == Scale::Log { ", logarithmic" } else { "" };
     let note = format!("{}{scale}", picture.measure);
-    canvas.text([0.0, top - 12.0], Anchor::Start, "muted", &note);
+    canvas.text([0.0, top - 18.0], Anchor::Start, "muted", &note);
     canvas.line([left, bottom], [right, bottom], "axis");
     // What was measured is marked, as far as there is room.
     let marks = if xs.len() <= 9 { xs } else { x_axis.marks(8, x_unit) };
@@ -143,7 +143,7 @@ fn names_at_ends(canvas: &mut Canvas, picture: &Picture, x: &Axis, y: &Axis, at:
 
 /// The places of the names above the plot, in as many rows as they need.
 fn legend(series: &[Series], width: f64) -> Vec<(usize, [f64; 2])> {
-    let (mut x, mut y) = (0.0, 0.0);
+    let (mut x, mut y) = (0.0, 3.0);
     let mut places = Vec::new();
     for (index, series) in series.iter().enumerate() {
         let needed = width_of(&series.name) + 17.0;

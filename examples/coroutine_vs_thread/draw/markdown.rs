@@ -2,21 +2,56 @@
 
 use std::io;
 
-use super::terminal::matrix;
+use super::{figures::words, terminal::matrix};
 use crate::data::{Fact, Holds, Kind, Picture, Report, Section};
 
-/// Puts the report into `document`, between the marks that have its title. The pictures are in `folder`,
+/// Puts the report into `document`, between the marks that have its title. Where there are none, each section
+/// goes between marks of its own, so that they can be measured one by one. The pictures are in `folder`,
 /// as seen from the document.
 pub fn put_into(document: &str, report: &Report, folder: &str) -> io::Result<String> {
-    let begin = format!("<!-- begin: {} -->\n", report.title);
-    let end = format!("<!-- end: {} -->", report.title);
-    let missing = || io::Error::other(format!("there are no lines {begin:?} and {end:?}"));
-    let (before, rest) = document.split_once(&begin).ok_or_else(missing)?;
-    let (_, after) = rest.split_once(&end).ok_or_else(missing)?;
-    Ok(format!("{before}{begin}\n{}\n{end}{after}", text(report, folder)))
+    let missing = |name: &str| {
+        let (begin, end) = marks(name);
+        io::Error::other(format!("there are no lines {begin:?} and {end:?}"))
+    };
+    let sections = || report.sections.iter().map(|it| section(it, folder));
+    let whole = [head(report)].into_iter().chain(sections()).collect::<Vec<_>>().join("\n\n");
+    if let Some(document) = replaced(document, &report.title, &whole) {
+        return Ok(document);
+    }
+    let mut document = document.to_owned();
+    for (part, text) in report.sections.iter().zip(sections()) {
+        let name = format!("{}: {}", report.title, part.id);
+        let text = format!("{text}\n\n{}", head(report));
+        document = replaced(&document, &name, &text).ok_or_else(|| missing(&name))?;
+    }
+    match report.sections.is_empty() {
+        true => Err(missing(&report.title)),
+        false => Ok(document),
+    }
 }
 
-fn text(report: &Report, folder: &str) -> String {
+/// Whether there are any marks for a report with this title.
+pub fn check(document: &str, title: &str) -> io::Result<()> {
+    let begin = format!("<!-- begin: {title}");
+    match document.contains(&begin) {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("no line begins with {begin:?}"))),
+    }
+}
+
+fn marks(name: &str) -> (String, String) {
+    (format!("<!-- begin: {name} -->\n"), format!("<!-- end: {name} -->"))
+}
+
+fn replaced(document: &str, name: &str, text: &str) -> Option<String> {
+    let (begin, end) = marks(name);
+    let (before, rest) = document.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}\n{text}\n\n{end}{after}"))
+}
+
+/// Where and how it was measured, and what a reader must know.
+fn head(report: &Report) -> String {
     let facts = |facts: &[Fact]| {
         let facts = facts.iter().map(|it| format!("{} {}", it.name, it.value));
         facts.collect::<Vec<_>>().join("; ")
@@ -30,13 +65,20 @@ fn text(report: &Report, folder: &str) -> String {
         capital(&facts(&report.parameters)),
     )];
     parts.extend(report.warnings.iter().map(|it| format!("> {it}")));
-    parts.extend(report.sections.iter().map(|it| section(it, folder)));
     parts.join("\n\n")
 }
 
 fn section(section: &Section, folder: &str) -> String {
     let mut parts = vec![format!("### {}", section.title), section.text.clone()];
-    parts.extend(section.pictures.iter().map(|it| picture(it, folder)));
+    // What a grid compares has a table for all of it, instead of a picture and a table each.
+    if section.pictures.iter().any(|it| it.kind == Kind::Grid) {
+        let is_bars = |it: &&Picture| it.kind == Kind::Bars;
+        let (bars, others): (Vec<_>, Vec<_>) = section.pictures.iter().partition(is_bars);
+        parts.extend(others.into_iter().map(|it| drawn(it, folder)));
+        parts.push(common_table(&bars));
+    } else {
+        parts.extend(section.pictures.iter().map(|it| picture(it, folder)));
+    }
     let finding = |it: &crate::data::Finding| {
         let holds = match it.holds {
             Holds::Yes => "holds",
@@ -55,22 +97,49 @@ fn section(section: &Section, folder: &str) -> String {
     parts.join("\n\n")
 }
 
+/// A picture with its sentence.
+fn drawn(picture: &Picture, folder: &str) -> String {
+    format!("![{}]({folder}/{}.svg)\n\n{}", picture.title, picture.id, picture.says)
+}
+
+/// The same with its figures.
 fn picture(picture: &Picture, folder: &str) -> String {
-    let image = format!("![{}]({folder}/{}.svg)\n\n{}", picture.title, picture.id, picture.says);
+    let image = drawn(picture, folder);
     if matches!(picture.kind, Kind::Tracks | Kind::Spans) {
         return image;
     }
     // A row per series: there are more of them than a page is wide.
     let cells = matrix(picture);
-    let row = |at: usize| {
-        let row: Vec<_> = cells.iter().map(|row| row[at].as_str()).collect();
-        format!("| {} |", row.join(" | "))
+    let rows = (0..cells[0].len()).map(|at| cells.iter().map(|row| row[at].clone()).collect());
+    format!("{image}\n\n{}:\n\n{}", capital(&picture.measure), table(rows.collect()))
+}
+
+/// A row per series with the figure that each of the pictures has of it.
+fn common_table(pictures: &[&Picture]) -> String {
+    let mut names: Vec<&String> = Vec::new();
+    for series in pictures.iter().flat_map(|it| &it.series) {
+        if !names.contains(&&series.name) {
+            names.push(&series.name);
+        }
+    }
+    let heads = [String::new()].into_iter().chain(pictures.iter().map(|it| it.title.clone()));
+    let row = |name: &&String| {
+        let figures = pictures.iter().map(|picture| {
+            let series = picture.series.iter().find(|series| series.name == **name);
+            let point = series.and_then(|series| series.points.first());
+            point.map_or("–".to_owned(), |point| words(point, picture.unit))
+        });
+        [(*name).clone()].into_iter().chain(figures).collect()
     };
-    let rule = format!("|---|{}", "--:|".repeat(cells.len() - 1));
-    let rows = (1..cells[0].len()).map(row);
-    let table: Vec<_> = [row(0), rule].into_iter().chain(rows).collect();
-    format!("{image}\n\n{}: \n\n{}", capital(&picture.measure), table.join("\n"))
-        .replace(": \n", ":\n")
+    table([heads.collect()].into_iter().chain(names.iter().map(row)).collect())
+}
+
+/// A table in Markdown, from its rows; the first one is the headings.
+fn table(rows: Vec<Vec<String>>) -> String {
+    let rule = format!("|---|{}", "--:|".repeat(rows[0].len() - 1));
+    let mut lines: Vec<_> = rows.iter().map(|row| format!("| {} |", row.join(" | "))).collect();
+    lines.insert(1, rule);
+    lines.join("\n")
 }
 
 fn capital(text: &str) -> String {

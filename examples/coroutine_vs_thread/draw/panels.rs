@@ -2,7 +2,7 @@
 
 use super::{
     axis::Axis,
-    canvas::{Anchor, Canvas},
+    canvas::{Anchor, Canvas, width_of},
     figures::{figure, mark},
 };
 use crate::data::{Picture, Scale, Unit};
@@ -91,12 +91,13 @@ fn time_axis(canvas: &mut Canvas, picture: &Picture, axis: &Axis, bottom: f64) {
         let (x, text) = (axis.at(figure), mark(figure, unit));
         canvas.line([x, 4.0], [x, bottom], "grid");
         // The first and the last stay inside.
-        let (anchor, shift) = match x {
-            x if x < 20.0 => (Anchor::Start, -2.0),
-            x if x > width - 20.0 => (Anchor::End, 2.0),
-            _ => (Anchor::Middle, 0.0),
+        let half = width_of(&text) / 2.0;
+        let (anchor, at) = match x {
+            x if x < half => (Anchor::Start, 0.0),
+            x if x > width - half => (Anchor::End, width),
+            _ => (Anchor::Middle, x),
         };
-        canvas.text([x + shift, bottom + 16.0], anchor, "muted", &text);
+        canvas.text([at, bottom + 16.0], anchor, "muted", &text);
     }
     if let Some(x) = &picture.x {
         let note = format!("{}; {}", x.label, picture.measure);

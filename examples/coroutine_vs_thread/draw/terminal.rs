@@ -71,7 +71,7 @@ fn rows(picture: &Picture) -> Vec<String> {
             };
             picture.series.iter().map(row).collect()
         }
-        Kind::Bars | Kind::Lines => {
+        Kind::Bars | Kind::Lines | Kind::Grid => {
             let cells = matrix(picture);
             if width(&cells) <= WIDTH {
                 aligned(&cells)

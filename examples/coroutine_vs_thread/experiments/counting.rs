@@ -18,30 +18,36 @@ const WAYS: [(&str, &str); 3] = [
 ];
 
 /// How many steps it takes.
-pub fn steps(_: &Scale) -> usize {
-    WAYS.len() * Model::ALL.len()
+pub fn steps(scale: &Scale) -> usize {
+    scale.lesson_reps * WAYS.len()
 }
 
-/// Takes all samples.
+/// Takes all samples: of all models at the same time, since nearly all of it is sleep.
 pub fn measure(run: &mut Run) {
-    for model in Model::ALL {
+    let why = "Processes have no number in common to put a lock around.";
+    run.limit("counting", why.to_owned());
+    for rep in 0..run.scale.lesson_reps {
         for (x, (name, words)) in WAYS.into_iter().enumerate() {
             run.step(&format!("counting: {words}"));
-            if (model, name) == (Model::Process, "count-locked") {
-                let why = "Processes have no number in common to put a lock around.";
-                run.limit("counting", why.to_owned());
-                continue;
-            }
-            let answer = child::run(&[
-                "lesson".to_owned(),
-                name.to_owned(),
-                model.word(),
-                format!("--count={}", run.scale.counters),
-                format!("--millis={}", run.scale.critical.as_secs_f64() * 1e3),
-            ]);
-            match answer {
-                Ok(figures) => run.add("counting", model.name(), x as f64, 0, &figures),
-                Err(why) => run.limit("counting", format!("{words} of {}: {why}", model.name())),
+            let possible = |model: &Model| (*model, name) != (Model::Process, "count-locked");
+            let models: Vec<_> = Run::order(rep).filter(possible).collect();
+            let child = |model: &Model| {
+                vec![
+                    "lesson".to_owned(),
+                    name.to_owned(),
+                    model.word(),
+                    format!("--count={}", run.scale.counters),
+                    format!("--millis={}", run.scale.critical.as_secs_f64() * 1e3),
+                ]
+            };
+            let answers = child::run_together(models.iter().map(child).collect());
+            for (model, answer) in models.into_iter().zip(answers) {
+                match answer {
+                    Ok(figures) => run.add("counting", model.name(), x as f64, rep, &figures),
+                    Err(why) => {
+                        run.limit("counting", format!("{words} of {}: {why}", model.name()));
+                    }
+                }
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use serde_json::json;
+
 use super::{
     run::{Run, series, times},
     scale::Scale,
@@ -22,6 +24,13 @@ pub fn steps(scale: &Scale) -> usize {
 pub fn measure(run: &mut Run) {
     for thinking in [false, true] {
         for &connections in run.scale.connections {
+            if !is_possible(run, connections) {
+                let (wanted, limit) = (connections as f64, run.most_descriptors as f64);
+                let (wanted, limit) = (thousands(wanted), thousands(limit));
+                let why = format!("a process may have {limit} descriptors (ulimit -n)");
+                run.limit("echo", format!("There are no {wanted} connections: {why}."));
+                continue;
+            }
             // All of them are there at the same time, and work one after the other.
             let mut pairs: Vec<(Model, Pair)> = Vec::new();
             for model in Model::ALL {
@@ -31,8 +40,9 @@ pub fn measure(run: &mut Run) {
                 }
             }
             for (model, pair) in &pairs {
-                let memory = serde_json::json!({ "memory": pair.memory });
-                run.add(experiment(thinking), model.name(), connections as f64, 0, &memory);
+                // It does not matter whether they will think: that makes two repetitions.
+                let (memory, rep) = (json!({ "memory": pair.memory }), usize::from(thinking));
+                run.add("echo/memory", model.name(), connections as f64, rep, &memory);
             }
             for rep in 0..run.scale.echo_reps {
                 let words = if thinking { "echo, clients that think" } else { "echo" };
@@ -54,6 +64,14 @@ pub fn measure(run: &mut Run) {
         }
     }
 }
+
+/// Whether a process may have so many connections.
+fn is_possible(run: &Run, connections: usize) -> bool {
+    connections + OWN_DESCRIPTORS <= run.most_descriptors
+}
+
+/// What servers and clients have open beside their connections.
+const OWN_DESCRIPTORS: usize = 50;
 
 fn experiment(thinking: bool) -> &'static str {
     if thinking { "echo/thinking" } else { "echo/busy" }
@@ -114,7 +132,8 @@ impl Pair {
 
 /// Makes the pictures.
 pub fn section(run: &Run) -> Section {
-    let xs: Vec<f64> = run.scale.connections.iter().map(|&it| it as f64).collect();
+    let xs = run.scale.connections.iter().filter(|&&it| it == 1 || is_possible(run, it));
+    let xs: Vec<f64> = xs.map(|&it| it as f64).collect();
     let most = xs.iter().copied().fold(1.0, f64::max);
     // A page more or less says nothing about one connection.
     let enough: Vec<f64> = xs.iter().copied().filter(|it| *it >= most.min(100.0)).collect();
@@ -132,8 +151,11 @@ pub fn section(run: &Run) -> Section {
             better,
             x: axis(),
             series: {
-                let xs = if metric == "memory" { &enough } else { &xs };
-                let mut series = run.lines(experiment(thinking), metric, xs);
+                let (name, xs) = match metric {
+                    "memory" => ("echo/memory", &enough),
+                    _ => (experiment(thinking), &xs),
+                };
+                let mut series = run.lines(name, metric, xs);
                 if !matches!(metric, "memory" | "cpu_us") {
                     for point in series.iter_mut().flat_map(|it| &mut it.points) {
                         *point = run.on_the_wall("echo", std::mem::take(point));
@@ -167,7 +189,8 @@ pub fn section(run: &Run) -> Section {
     let ratio = |thinking, metric, pair, x| run.ratio(experiment(thinking), metric, pair, x);
     let threads = [Model::Thread, Model::Async];
     let word = |thinking, metric, model, x, unit| {
-        let median = run.median(experiment(thinking), metric, model, x);
+        let name = if metric == "memory" { "echo/memory" } else { experiment(thinking) };
+        let median = run.median(name, metric, model, x);
         median.map_or("?".to_owned(), |it| figure(it, unit))
     };
     let many = thousands(most);
@@ -188,7 +211,7 @@ pub fn section(run: &Run) -> Section {
     let cpu = ratio(false, "cpu_us", threads, most);
     let cpu_green = ratio(false, "cpu_us", [Model::Green, Model::Async], most);
     let thinking = ratio(true, "cpu_us", threads, most);
-    let memory = ratio(false, "memory", threads, most);
+    let memory = run.ratio("echo/memory", "memory", threads, most);
     let (few, few_cpu) = (xs[0], ratio(false, "cpu_us", threads, xs[0]));
     let micros = Unit::Microseconds;
     Section {

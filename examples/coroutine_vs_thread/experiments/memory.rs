@@ -54,7 +54,7 @@ fn possible(run: &mut Run, model: Model, count: usize) -> Option<usize> {
             None => return Some(count),
         },
         Model::Thread => thread_limit()?,
-        Model::Process => process_limit()?,
+        Model::Process => process_limit(run.scale.most_processes)?,
     };
     if count <= limit {
         return Some(count);
@@ -114,16 +114,16 @@ fn machine_limit() -> Option<(usize, String)> {
 }
 
 /// Where processes end: by the same settings, and before they get in the way of the machine.
-fn process_limit() -> Option<(usize, String)> {
+fn process_limit(most: usize) -> Option<(usize, String)> {
     let (limit, why) = machine_limit()?;
-    if limit < MOST_PROCESSES {
+    if limit < most {
         return Some((limit, why));
     }
     let why = format!(
         "this program stops at {}, since a fork of each takes the machine's time",
-        thousands(MOST_PROCESSES as f64)
+        thousands(most as f64)
     );
-    Some((MOST_PROCESSES, why))
+    Some((most, why))
 }
 
 /// The limit of the group that the program runs in, as containers have it.
@@ -280,5 +280,3 @@ const SPARE: usize = 2_000;
 /// The mappings of a thread of `std`, and those that the program has anyway.
 const THREAD_MAPPINGS: usize = 4;
 const OWN_MAPPINGS: usize = 200;
-/// A fork is not for this.
-const MOST_PROCESSES: usize = 10_000;

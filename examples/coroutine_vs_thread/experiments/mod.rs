@@ -10,7 +10,11 @@ mod run;
 mod scale;
 mod sleeps;
 
-use std::{fs, io, path::Path, time::Instant};
+use std::{
+    fs,
+    io::{self, Write},
+    time::Instant,
+};
 
 use run::Run;
 use scale::Scale;
@@ -18,7 +22,8 @@ use scale::Scale;
 use crate::{
     cli::Plan,
     data::{Fact, Report, SCHEMA, Section},
-    draw, machine, system,
+    draw::{self, Places},
+    machine,
 };
 
 /// One of the comparisons.
@@ -68,23 +73,44 @@ const ALL: &[Experiment] = &[
     },
 ];
 
+const TITLE: &str = "Coroutines against threads";
+
 /// Does what the user has asked for.
 pub fn compare(plan: &Plan) -> io::Result<()> {
+    let places =
+        Places { out: &plan.out, json: plan.json.as_deref(), markdown: plan.markdown.as_deref() };
     let report = match &plan.draw {
-        Some(file) => Report::parse(&fs::read_to_string(file)?)?,
-        None => measure(plan)?,
+        Some(file) => {
+            let named = |it| draw::named(it, file);
+            fs::read_to_string(file).and_then(|text| Report::parse(&text)).map_err(named)?
+        }
+        None => {
+            check_names(plan)?;
+            draw::check(TITLE, places)?;
+            measure(plan)?
+        }
     };
-    write(&report, plan)?;
-    print!("{}", draw::terminal::table(&report));
-    println!("\nThe pictures are in {}.", plan.out.join("report.html").display());
+    draw::write(&report, places)?;
+    let page = plan.out.join("report.html");
+    let text =
+        format!("{}\nThe pictures are in {}.\n", draw::terminal::table(&report), page.display());
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// A misspelt name is an error, not an empty report.
+fn check_names(plan: &Plan) -> io::Result<()> {
+    if let Some(name) = plan.only.iter().find(|name| ALL.iter().all(|it| it.name != *name)) {
+        let names: Vec<_> = ALL.iter().map(|it| it.name).collect();
+        let names = names.join(", ");
+        return Err(io::Error::other(format!(
+            "no comparison is called `{name}`; there are {names}"
+        )));
+    }
     Ok(())
 }
 
 fn measure(plan: &Plan) -> io::Result<Report> {
-    if let Some(name) = plan.only.iter().find(|name| ALL.iter().all(|it| it.name != *name)) {
-        return Err(io::Error::other(format!("no comparison is called `{name}`")));
-    }
-    system::raise_file_limit()?;
     let wanted: Vec<_> = ALL
         .iter()
         .filter(|it| plan.only.is_empty() || plan.only.iter().any(|name| name == it.name))
@@ -132,7 +158,7 @@ fn measure(plan: &Plan) -> io::Result<Report> {
     run.finish();
     Ok(Report {
         schema: SCHEMA.to_owned(),
-        title: "Coroutines against threads".to_owned(),
+        title: TITLE.to_owned(),
         about: "What async tasks, green threads, OS threads and processes cost, and what each of \
                 them is good for: measured on this machine, by one command."
             .to_owned(),
@@ -145,28 +171,4 @@ fn measure(plan: &Plan) -> io::Result<Report> {
         sections: wanted.iter().map(|it| (it.section)(&run)).collect(),
         samples: run.samples,
     })
-}
-
-fn write(report: &Report, plan: &Plan) -> io::Result<()> {
-    fs::create_dir_all(&plan.out)?;
-    let named = |error: io::Error, path: &Path| {
-        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-    };
-    let write = |path: &Path, text: String| fs::write(path, text).map_err(|it| named(it, path));
-    let json = report.to_json();
-    write(&plan.out.join("report.html"), draw::html::page(report, &json))?;
-    for picture in report.sections.iter().flat_map(|section| &section.pictures) {
-        write(&plan.out.join(format!("{}.svg", picture.id)), draw::file(picture))?;
-    }
-    if let Some(path) = &plan.json {
-        write(path, json.clone())?;
-    }
-    if let Some(path) = &plan.markdown {
-        let document = fs::read_to_string(path).map_err(|it| named(it, path))?;
-        // Both are given as seen from here; the pictures stand below the document.
-        let folder = path.parent().and_then(|parent| plan.out.strip_prefix(parent).ok());
-        let folder = folder.unwrap_or(&plan.out).display().to_string();
-        write(path, draw::markdown::put_into(&document, report, &folder)?)?;
-    }
-    write(&plan.out.join("report.json"), json)
 }

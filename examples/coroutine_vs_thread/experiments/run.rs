@@ -27,6 +27,8 @@ pub struct Run {
     pub limits: Vec<(String, String)>,
     /// Which part of the machine others have used during each experiment.
     pub others: Vec<(&'static str, f64)>,
+    /// How many descriptors a process may have.
+    pub most_descriptors: usize,
     progress: ProgressBar,
 }
 
@@ -48,6 +50,7 @@ impl Run {
             samples: Vec::new(),
             limits: Vec::new(),
             others: Vec::new(),
+            most_descriptors: system::raise_file_limit()? as usize,
             progress,
         })
     }

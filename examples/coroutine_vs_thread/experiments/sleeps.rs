@@ -1,5 +1,7 @@
 //! Ten that sleep half a second: one after the other, and side by side.
 
+use serde_json::{Value, json};
+
 use super::{
     run::{Run, series},
     scale::Scale,
@@ -18,36 +20,43 @@ const WAYS: [(&str, &str); 2] =
 const SLEEPERS: usize = 10;
 
 /// How many steps it takes.
-pub fn steps(_: &Scale) -> usize {
-    WAYS.len() * Model::ALL.len()
+pub fn steps(scale: &Scale) -> usize {
+    scale.lesson_reps * WAYS.len()
 }
 
-/// Takes all samples.
+/// Takes all samples: of all models at the same time, since who sleeps needs no processor.
 pub fn measure(run: &mut Run) {
-    for model in Model::ALL {
+    for rep in 0..run.scale.lesson_reps {
         for (x, (name, words)) in WAYS.into_iter().enumerate() {
             run.step(&format!("ten sleeps {words}"));
-            let answer = child::run(&[
-                "lesson".to_owned(),
-                name.to_owned(),
-                model.word(),
-                format!("--count={SLEEPERS}"),
-                format!("--millis={}", run.scale.nap.as_secs_f64() * 1e3),
-            ]);
-            let answer = match answer {
-                Ok(answer) => answer,
-                Err(why) => {
-                    run.limit("sleeps", format!("{words} of {}: {why}", model.name()));
-                    continue;
-                }
+            let models: Vec<_> = Run::order(rep).collect();
+            let child = |model: &Model| {
+                vec![
+                    "lesson".to_owned(),
+                    name.to_owned(),
+                    model.word(),
+                    format!("--count={SLEEPERS}"),
+                    format!("--millis={}", run.scale.nap.as_secs_f64() * 1e3),
+                ]
             };
-            run.add("sleeps", model.name(), x as f64, 0, &answer);
-            for span in answer["spans"].as_array().into_iter().flatten() {
-                let figures = serde_json::json!({ "from": span[1], "to": span[2] });
-                let who = span[0].as_u64().unwrap_or(0) as usize;
-                run.add(&format!("sleeps/{name}"), model.name(), who as f64, 0, &figures);
+            let answers = child::run_together(models.iter().map(child).collect());
+            for (model, answer) in models.into_iter().zip(answers) {
+                match answer {
+                    Ok(answer) => add(run, model, (name, x as f64), rep, &answer),
+                    Err(why) => run.limit("sleeps", format!("{words} of {}: {why}", model.name())),
+                }
             }
         }
+    }
+}
+
+/// Keeps how long all of them took, and who has slept when.
+fn add(run: &mut Run, model: Model, (name, x): (&str, f64), rep: usize, answer: &Value) {
+    run.add("sleeps", model.name(), x, rep, answer);
+    for span in answer["spans"].as_array().into_iter().flatten() {
+        let figures = json!({ "from": span[1], "to": span[2] });
+        let who = span[0].as_u64().unwrap_or(0) as f64;
+        run.add(&format!("sleeps/{name}"), model.name(), who, rep, &figures);
     }
 }
 
@@ -93,7 +102,8 @@ pub fn section(run: &Run) -> Section {
         id: "sleeps".to_owned(),
         title: "Waiting: ten sleeps".to_owned(),
         text: "The first experiment of every course on coroutines. Each is started and joined before the \
-               next is started; then all are started before the first is joined."
+               next is started; then all are started before the first is joined. The models do it at the \
+               same time, since who sleeps needs no processor."
             .to_owned(),
         pictures: vec![
             Picture {

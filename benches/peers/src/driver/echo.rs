@@ -9,8 +9,9 @@
 use super::child::Answers;
 use super::server::Pair;
 use super::{Run, progress};
+use crate::data::Unit;
 use crate::load::Traffic;
-use crate::report::{Bar, Picture};
+use crate::report::{Bar, Chapter, OURS, Ranking};
 use crate::runtimes::Runtime;
 use crate::stats::Summary;
 use crate::table::{Table, figure};
@@ -93,29 +94,35 @@ pub fn compare(run: &mut Run<'_>) {
         }
     }
     println!("## Echo: CPU time of the server per message, buffers of {} bytes\n", run.plan.buffer);
+    let (mut rankings, mut limits) = (Vec::new(), run.skipped.clone());
     for (scenario, cells) in scenarios.iter().zip(&results) {
         print(run, scenario, cells);
-        let bars = run.runtimes.iter().zip(cells);
-        let bars = bars.map(|(runtime, cell)| Bar {
+        let ours = run.runtimes.iter().position(|runtime| runtime.name == OURS);
+        let bar = |(runtime, cell): (&&'static Runtime, &Cell)| Bar {
             name: runtime.name,
             figure: cell.cost(),
-            ratio: cell.ratio(&cells[0]).map(|it| it.median),
-        });
-        let bars = bars.collect();
+            ratio: ours.and_then(|ours| cell.ratio(&cells[ours])),
+        };
+        let bars = run.runtimes.iter().zip(cells).map(bar).collect();
         let unit = if scenario.traffic.short { "connection" } else { "message" };
-        run.report.add(Picture {
-            section: "echo",
-            id: scenario.name.to_owned(),
+        rankings.push(Ranking {
+            id: format!("echo-{}", scenario.name),
             title: format!("Echo: {}", scenario.about),
+            short: scenario.name.to_owned(),
             measure: format!("CPU time of the server per {unit}"),
-            unit: "us",
-            base: run.runtimes[0].name,
+            unit: Unit::Microseconds,
             bars,
         });
+        let failed = run.runtimes.iter().zip(cells).filter_map(|(runtime, cell)| {
+            let reason = cell.failed.as_ref()?;
+            Some(format!("{} failed in {}: {reason}", runtime.name, scenario.name))
+        });
+        limits.extend(failed);
     }
     if scenarios.len() > 1 {
         summarise(run, &scenarios, &results);
     }
+    run.results.chapter(Chapter::Echo, &rankings, limits);
 }
 
 /// Starts all servers and lets them work in turns.
@@ -187,16 +194,10 @@ fn record(
     turn: usize,
     answers: &Answers,
 ) {
-    let names = [
-        ("part", "echo".into()),
-        ("scenario", scenario.name.into()),
-        ("runtime", runtime.name.into()),
-        ("turn", (turn as f64).into()),
-    ];
-    let mut figures: Vec<_> = answers.iter().collect();
-    figures.sort_by_key(|(name, _)| *name);
-    let figures = figures.into_iter().map(|(name, &value)| (name.as_str(), value.into()));
-    run.records.add(names.into_iter().chain(figures));
+    let experiment = format!("echo/{}", scenario.name);
+    for (metric, value) in answers {
+        run.results.sample(&experiment, metric, runtime.name, turn, *value);
+    }
 }
 
 fn print(run: &Run<'_>, scenario: &Scenario, cells: &[Cell]) {

@@ -35,12 +35,8 @@ pub fn compare(run: &mut Run<'_>) {
             match difference(run, runtime, connections) {
                 Ok(instructions) => {
                     row.push(figure(instructions));
-                    run.records.add([
-                        ("part", "instructions".into()),
-                        ("connections", (connections as f64).into()),
-                        ("runtime", runtime.name.into()),
-                        ("per_message", instructions.into()),
-                    ]);
+                    let experiment = format!("instructions/{connections}");
+                    run.results.sample(&experiment, "per_message", runtime.name, 0, instructions);
                 }
                 Err(reason) => {
                     row.push("failed".to_owned());

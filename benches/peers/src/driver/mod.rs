@@ -4,6 +4,7 @@
 //! interleaved over the runtimes, in an order that shifts, so that what else happens on the
 //! machine hits all of them alike.
 
+mod bench;
 mod child;
 mod echo;
 mod instructions;
@@ -13,9 +14,9 @@ mod sync;
 mod syscalls;
 
 use crate::cli::{Part, Plan};
-use crate::json::Records;
+use crate::draw::{self, Places};
 use crate::micro::Bench;
-use crate::report::Report;
+use crate::report::{self, Results};
 use crate::runtimes::{self, Runtime};
 use crate::sync::{KITS, SyncBench};
 use crate::{cpu, machine, machine::Steal};
@@ -25,6 +26,9 @@ use std::io;
 /// Compares the runtimes as `plan` says, and prints tables.
 pub fn compare(plan: &Plan) -> io::Result<()> {
     check_names(plan)?;
+    let places =
+        Places { out: &plan.out, json: plan.json.as_deref(), markdown: plan.markdown.as_deref() };
+    draw::check(report::TITLE, places)?;
     let processors = Processors::choose()?;
     let mut skipped = Vec::new();
     // Channels and locks need no servers.
@@ -37,21 +41,20 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
     for (name, reason) in &skipped {
         println!("skipped   {name}: {reason}\n");
     }
+    let skipped = skipped.iter().map(|(name, reason)| format!("{name} was skipped: {reason}"));
+    let skipped = skipped.collect();
     let before = Steal::so_far();
-    let mut report = Report::begin(&runtimes, plan.reps);
-    for (name, reason) in skipped {
-        report.limits.push(format!("{name} was skipped: {reason}"));
+    let mut results = Results::begin(plan.reps);
+    results.runtimes(&runtimes);
+    if processors.server == processors.load {
+        results.warn("There is one core only: servers and clients share it.".to_owned());
     }
-    let records = Records::default();
-    let mut run = Run { plan, processors, runtimes, records, report };
+    let mut run = Run { plan, processors, runtimes, skipped, results };
     if plan.parts.contains(&Part::Echo) {
         echo::compare(&mut run);
     }
-    if plan.parts.contains(&Part::Micro) {
-        micro::compare(&mut run);
-    }
     if plan.parts.contains(&Part::Sync) {
-        sync::compare(plan, processors, &mut run.records);
+        sync::compare(&mut run);
     }
     if plan.parts.contains(&Part::Syscalls) {
         syscalls::compare(&mut run);
@@ -59,17 +62,17 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
     if plan.parts.contains(&Part::Instructions) {
         instructions::compare(&mut run);
     }
-    if let (Some(before), Some(after)) = (before, Steal::so_far()) {
-        after.print_since(&before);
+    // It leaves out the runtimes that have nothing but servers.
+    if plan.parts.contains(&Part::Micro) {
+        micro::compare(&mut run);
     }
-    if let Some(path) = &plan.json {
-        run.records.write(path)?;
-        println!("raw figures: {path}");
+    let stolen = before.zip(Steal::so_far()).map(|(before, after)| after.print_since(&before));
+    if stolen.is_some_and(|it| it > 3.0) {
+        run.results.warn("The hypervisor gave much of the time to other machines.".to_owned());
     }
-    if let Some(path) = &plan.report {
-        run.report.write(path)?;
-        println!("report: {path}");
-    }
+    let report = run.results.finish();
+    draw::write(&report, places)?;
+    println!("pictures  {}", plan.out.join("report.html").display());
     Ok(())
 }
 
@@ -79,8 +82,9 @@ struct Run<'a> {
     processors: Processors,
     /// The runtimes that were asked for and can start here.
     runtimes: Vec<&'static Runtime>,
-    records: Records,
-    report: Report,
+    /// The others, with the reason.
+    skipped: Vec<String>,
+    results: Results,
 }
 
 impl Run<'_> {
@@ -120,6 +124,11 @@ fn startable(
     let wanted = |runtime: &&Runtime| {
         plan.only.is_empty() || plan.only.iter().any(|name| name == runtime.name)
     };
+    for name in runtimes::left_out() {
+        if plan.only.is_empty() || plan.only.iter().any(|only| only == name) {
+            skipped.push((name, "this program was built without it".to_owned()));
+        }
+    }
     let mut runtimes = Vec::new();
     for runtime in runtimes::ALL.iter().filter(wanted) {
         match Server::start(runtime, plan.buffer, processors.server, &[]) {
@@ -133,8 +142,8 @@ fn startable(
 /// A misspelt name is an error, not an empty table.
 fn check_names(plan: &Plan) -> io::Result<()> {
     for name in &plan.only {
-        // may is nothing but a kit of channels and locks here.
-        if !KITS.iter().any(|kit| kit.name == name) {
+        let is_known = |known: &str| known == name;
+        if !KITS.iter().any(|kit| is_known(kit.name)) && !runtimes::left_out().any(is_known) {
             runtimes::find(name)?;
         }
     }

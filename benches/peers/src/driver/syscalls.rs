@@ -9,7 +9,10 @@
 use super::child::missing;
 use super::server::Server;
 use super::{Run, progress};
+use crate::data::Unit;
+use crate::report::{Bar, Chapter, OURS, Ranking};
 use crate::runtimes::Runtime;
+use crate::stats::Summary;
 use crate::table::Table;
 use std::collections::BTreeMap;
 use std::thread::sleep;
@@ -23,31 +26,56 @@ pub fn compare(run: &mut Run<'_>) {
         println!("skipped: {reason}\n");
         return;
     }
+    let mut rankings = Vec::new();
+    let mut failures = run.skipped.clone();
     for connections in CONNECTIONS {
         println!("### connections: {connections}, messages of 64 B\n");
         let mut table = Table::new(["server", "calls", "which"]).words_in(2);
+        let mut totals = Vec::new();
         for runtime in run.runtimes.clone() {
             progress(&format!("syscalls {connections}, {}", runtime.name));
             match difference(run, runtime, connections) {
                 Ok(calls) => {
                     let total: f64 = calls.iter().map(|(_, count)| count).sum();
+                    totals.push((runtime.name, total));
                     let which: Vec<_> =
                         calls.iter().map(|(call, count)| format!("{call} {count:.2}")).collect();
                     table.row([runtime.name, &format!("{total:.2}"), &which.join(", ")]);
                     for (call, count) in calls {
-                        run.records.add([
-                            ("part", "syscalls".into()),
-                            ("connections", (connections as f64).into()),
-                            ("runtime", runtime.name.into()),
-                            ("call", call.as_str().into()),
-                            ("per_message", count.into()),
-                        ]);
+                        let experiment = format!("syscalls/{connections}");
+                        run.results.sample(&experiment, &call, runtime.name, 0, count);
                     }
                 }
-                Err(reason) => table.row([runtime.name, "failed", &reason]),
+                Err(reason) => {
+                    table.row([runtime.name, "failed", &reason]);
+                    failures.push(format!("{} failed: {reason}", runtime.name));
+                }
             }
         }
         table.print();
+        rankings.push(ranking(connections, &totals));
+    }
+    run.results.chapter(Chapter::Syscalls, &rankings, failures);
+}
+
+fn ranking(connections: usize, totals: &[(&'static str, f64)]) -> Ranking {
+    let ours = totals.iter().find(|(name, _)| *name == OURS).map(|(_, total)| *total);
+    let bar = |&(name, total): &(&'static str, f64)| Bar {
+        name,
+        figure: Summary::of([total]),
+        ratio: ours.and_then(|ours| Summary::of([total / ours])),
+    };
+    let (few, short) = match connections {
+        1 => ("one that waits for its answer", "one connection".to_owned()),
+        _ => ("under full load", format!("{connections} connections")),
+    };
+    Ranking {
+        id: format!("syscalls-{connections}"),
+        title: format!("System calls per message: {short}, {few}"),
+        short,
+        measure: "system calls per message".to_owned(),
+        unit: Unit::Count,
+        bars: totals.iter().map(bar).collect(),
     }
 }
 

@@ -10,15 +10,21 @@ pub mod greenloop;
 #[cfg(feature = "greenloop")]
 pub mod greenloop_green;
 
+#[cfg(feature = "compio")]
 pub mod compio;
-pub mod external;
+#[cfg(feature = "glommio")]
 pub mod glommio;
+#[cfg(feature = "may")]
 pub mod may;
+#[cfg(feature = "monoio")]
 pub mod monoio;
 pub mod raw;
+#[cfg(feature = "smol")]
 pub mod smol;
 pub mod threads;
+#[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "tokio")]
 pub mod tokio_multi;
 
 use crate::{cpu, runtimes};

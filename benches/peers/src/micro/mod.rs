@@ -7,12 +7,13 @@
 
 mod parked;
 pub mod peer;
-mod ping_pong;
+pub mod ping_pong;
 mod remote_wake;
 mod spawn;
 mod timers;
 mod yields;
 
+use crate::data::Unit;
 use crate::{cpu, runtimes};
 use std::future::Future;
 use std::io;
@@ -110,22 +111,63 @@ impl Bench {
         matches!(self, Bench::Sleeps | Bench::Parked)
     }
 
-    /// What its figures are: a key of the raw figures and words for the table.
-    pub fn figures(self) -> &'static [(&'static str, &'static str)] {
+    /// What its figures are.
+    pub fn figures(self) -> &'static [About] {
         match self {
-            Bench::SpawnJoin => &[("ns", "spawn + join, batches of 1,000 (ns)")],
-            Bench::YieldTwo => &[("ns", "yield, 2 tasks (ns)")],
-            Bench::YieldThousand => &[("ns", "yield, 1,000 tasks (ns)")],
-            Bench::PingPong => &[("ns", "ping-pong by wakers, round trip (ns)")],
-            Bench::SleepDrop => &[("ns", "create, poll, drop a 60 s sleep (ns)")],
-            Bench::SleepDropCrowded => &[("ns", "the same with 10,000 alive (ns)")],
-            Bench::Sleeps => &[("ns", "sleep of 1..1,000 ms in its own task (ns)")],
+            Bench::SpawnJoin => {
+                const { &[About::ns("spawn + join", "spawn and join, in batches of 1,000")] }
+            }
+            Bench::YieldTwo => const { &[About::ns("yield, 2", "yield, two tasks")] },
+            Bench::YieldThousand => {
+                const { &[About::ns("yield, 1,000", "yield, a thousand tasks")] }
+            }
+            Bench::PingPong => const { &[About::ns("ping-pong", "ping-pong, a round trip")] },
+            Bench::SleepDrop => {
+                const { &[About::ns("sleep, drop", "create, poll and drop a sleep")] }
+            }
+            Bench::SleepDropCrowded => {
+                const { &[About::ns("the same of 10k", "create, poll and drop a sleep, beside 10,000")] }
+            }
+            Bench::Sleeps => {
+                const { &[About::ns("sleeps", "a sleep of 1 to 1,000 ms in its own task")] }
+            }
             Bench::Parked => &[
-                ("malloc_bytes", "parked task, 64 B of state (malloc B)"),
-                ("resident_bytes", "parked task, 64 B of state (resident B)"),
+                About {
+                    key: "malloc_bytes",
+                    short: "parked, malloc",
+                    words: "parked task, 64 bytes of state: what malloc counts",
+                    unit: Unit::Bytes,
+                },
+                About {
+                    key: "resident_bytes",
+                    short: "parked",
+                    words: "parked task, 64 bytes of state: resident",
+                    unit: Unit::Bytes,
+                },
             ],
-            Bench::RemoteWake => &[("ns", "wake from another thread, round trip (ns)")],
+            Bench::RemoteWake => {
+                const { &[About::ns("remote wake", "wake from another thread, a round trip")] }
+            }
         }
+    }
+}
+
+/// What a figure is.
+pub struct About {
+    /// Its key in the raw figures.
+    pub key: &'static str,
+    /// Its name in a narrow column.
+    pub short: &'static str,
+    /// Its name where there is room.
+    pub words: &'static str,
+    /// Its unit.
+    pub unit: Unit,
+}
+
+impl About {
+    /// A cost in nanoseconds.
+    pub const fn ns(short: &'static str, words: &'static str) -> Self {
+        About { key: "ns", short, words, unit: Unit::Nanoseconds }
     }
 }
 
@@ -147,16 +189,32 @@ pub fn measure(part: &MeasurePart) -> io::Result<()> {
     cpu::pin(part.cpu)?;
     let runtime = runtimes::find(&part.runtime)?;
     let bench: Bench = part.bench.parse()?;
-    let run = runtime.micro.ok_or_else(|| io::Error::other("this runtime has no tasks"))?;
-    run(bench);
+    let micro = runtime.micro.as_ref().filter(|it| it.benches.contains(&bench));
+    let micro = micro.ok_or_else(|| io::Error::other("this runtime has no such thing"))?;
+    (micro.run)(bench);
     Ok(())
+}
+
+/// What can be measured of a runtime inside one process, and how.
+pub struct Micro {
+    /// Which benches.
+    pub benches: &'static [Bench],
+    /// Takes one measurement, prints it and ends the process.
+    pub run: fn(Bench),
+}
+
+impl Micro {
+    /// All benches, on a runtime whose tasks are futures that need not be `Send`.
+    pub const fn all<R: Runtime>() -> Self {
+        Micro { benches: Bench::ALL, run: run::<R> }
+    }
 }
 
 /// Takes one measurement on the runtime `R` and prints it.
 ///
 /// The figures are printed from inside the task, and the process ends there: how a runtime
 /// tears down a million tasks is not what is measured.
-pub fn run<R: Runtime>(bench: Bench) {
+fn run<R: Runtime>(bench: Bench) {
     R::block_on(async move {
         let task = R::spawn(async move {
             let figures = match bench {
@@ -179,9 +237,10 @@ pub fn run<R: Runtime>(bench: Bench) {
     });
 }
 
+/// Prints the figures; one that is not a number is not known.
 fn print(bench: Bench, figures: &Figures) {
-    for ((key, _), figure) in bench.figures().iter().zip(figures) {
-        println!("{key}={figure}");
+    for (about, figure) in bench.figures().iter().zip(figures).filter(|it| it.1.is_finite()) {
+        println!("{}={figure}", about.key);
     }
 }
 

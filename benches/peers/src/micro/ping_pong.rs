@@ -37,13 +37,14 @@ pub async fn ping_pong<R: Runtime>(times: usize) -> f64 {
 
 /// A flag that one task waits for and another raises.
 #[derive(Default)]
-struct Flag {
+pub struct Flag {
     up: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
 }
 
 impl Flag {
-    fn raise(&self) {
+    /// Puts the flag up.
+    pub fn raise(&self) {
         self.up.set(true);
         if let Some(waker) = self.waiting.take() {
             waker.wake();
@@ -51,7 +52,7 @@ impl Flag {
     }
 
     /// Waits until the flag is up, and takes it down.
-    async fn wait(&self) {
+    pub async fn wait(&self) {
         poll_fn(|cx| {
             if self.up.take() {
                 return Poll::Ready(());

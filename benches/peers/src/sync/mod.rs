@@ -8,6 +8,8 @@ mod benches;
 mod kit;
 
 use crate::cpu;
+use crate::data::Unit;
+use crate::micro::About;
 use std::io;
 use std::str::FromStr;
 
@@ -29,10 +31,15 @@ pub struct Kit {
 pub const KITS: &[Kit] = &[
     #[cfg(feature = "greenloop")]
     kit::greenloop::KIT,
+    #[cfg(feature = "tokio")]
     kit::tokio::KIT,
+    #[cfg(feature = "smol")]
     kit::smol::KIT,
+    #[cfg(feature = "monoio")]
     kit::monoio::KIT,
+    #[cfg(feature = "glommio")]
     kit::glommio::KIT,
+    #[cfg(feature = "may")]
     kit::may::KIT,
 ];
 
@@ -100,22 +107,50 @@ impl SyncBench {
         }
     }
 
-    /// What its figures are: a key of the raw figures and words for the table.
-    pub fn figures(self) -> &'static [(&'static str, &'static str)] {
+    /// What its figures are.
+    pub fn figures(self) -> &'static [About] {
         match self {
-            SyncBench::MpscPingPong => &[("ns", "mpsc, there and back (ns)")],
-            SyncBench::MpscStream => &[("ns", "mpsc of 64, one way (ns)")],
-            SyncBench::OneshotSpawn => &[("ns", "oneshot through a spawned task (ns)")],
-            SyncBench::Lock => &[("ns", "lock and unlock, alone (ns)")],
-            SyncBench::Semaphore => &[("ns", "acquire and release, alone (ns)")],
-            SyncBench::Notify => &[("ns", "wake-up by notify (ns)")],
+            SyncBench::MpscPingPong => {
+                const { &[About::ns("mpsc, and back", "a message and its answer, by mpsc")] }
+            }
+            SyncBench::MpscStream => {
+                const { &[About::ns("mpsc, one way", "messages through an mpsc of 64")] }
+            }
+            SyncBench::OneshotSpawn => {
+                const { &[About::ns("oneshot", "a oneshot of a task that is spawned for it")] }
+            }
+            SyncBench::Lock => const { &[About::ns("lock", "lock and unlock, alone")] },
+            SyncBench::Semaphore => {
+                const { &[About::ns("semaphore", "acquire and release, alone")] }
+            }
+            SyncBench::Notify => const { &[About::ns("notify", "a wake-up by notify")] },
             SyncBench::WaitingForSemaphore => &[
-                ("malloc_bytes", "task that waits for a semaphore (malloc B)"),
-                ("resident_bytes", "task that waits for a semaphore (resident B)"),
+                About {
+                    key: "malloc_bytes",
+                    short: "waits, malloc",
+                    words: "task that waits for a semaphore: what malloc counts",
+                    unit: Unit::Bytes,
+                },
+                About {
+                    key: "resident_bytes",
+                    short: "waits",
+                    words: "task that waits for a semaphore: resident",
+                    unit: Unit::Bytes,
+                },
             ],
             SyncBench::WaitingForOneshot => &[
-                ("malloc_bytes", "task that waits for its oneshot (malloc B)"),
-                ("resident_bytes", "task that waits for its oneshot (resident B)"),
+                About {
+                    key: "malloc_bytes",
+                    short: "awaits, malloc",
+                    words: "task that waits for its oneshot: what malloc counts",
+                    unit: Unit::Bytes,
+                },
+                About {
+                    key: "resident_bytes",
+                    short: "awaits",
+                    words: "task that waits for its oneshot: resident",
+                    unit: Unit::Bytes,
+                },
             ],
         }
     }
@@ -143,8 +178,8 @@ pub fn measure(part: &SyncPart) -> io::Result<()> {
 
 /// Prints the figures and ends the process: taking down what waits is not measured.
 fn finish(bench: SyncBench, figures: &Figures) -> ! {
-    for ((key, _), figure) in bench.figures().iter().zip(figures) {
-        println!("{key}={figure}");
+    for (about, figure) in bench.figures().iter().zip(figures) {
+        println!("{}={figure}", about.key);
     }
     std::process::exit(0);
 }

@@ -1,8 +1,9 @@
-//! Echo servers in other languages, where these are installed.
+//! Peers in other languages, where these are installed: their echo servers and their measurements.
 //!
-//! The child that is to be such a server becomes its program (`exec`), so it keeps its process id, its
+//! The child that is to be such a peer becomes its program (`exec`), so it keeps its process id, its
 //! processor and its limits. What is not installed is skipped, with the reason.
 
+use crate::micro::Bench;
 use std::env;
 use std::fs;
 use std::io;
@@ -10,10 +11,26 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+/// What can be measured of them: what they have besides, they name otherwise.
+pub const BENCHES: &[Bench] = &[
+    Bench::SpawnJoin,
+    Bench::YieldTwo,
+    Bench::YieldThousand,
+    Bench::PingPong,
+    Bench::Sleeps,
+    Bench::Parked,
+];
+
 /// Go, a goroutine per connection.
 pub fn go(buffer: usize) -> io::Result<()> {
-    let program = go_program()?;
+    let program = go_program("echo", include_str!("echo.go"))?;
     Err(Command::new(program).arg(buffer.to_string()).exec())
+}
+
+/// Takes one measurement of goroutines.
+pub fn go_bench(bench: Bench) {
+    let program = go_program("bench", include_str!("bench.go"));
+    give_up(program.map(|program| Command::new(program).arg(bench.name()).exec()));
 }
 
 /// Python's asyncio, with its streams.
@@ -31,6 +48,21 @@ pub fn gevent(buffer: usize) -> io::Result<()> {
     python("gevent", buffer)
 }
 
+/// Takes one measurement of asyncio's tasks.
+pub fn asyncio_bench(bench: Bench) {
+    python_bench("asyncio", bench);
+}
+
+/// Takes one measurement of the same tasks on uvloop.
+pub fn uvloop_bench(bench: Bench) {
+    python_bench("uvloop", bench);
+}
+
+/// Takes one measurement of greenlets.
+pub fn gevent_bench(bench: Bench) {
+    python_bench("gevent", bench);
+}
+
 /// The version of what the peer called `name` runs on; nothing if it is none of these.
 pub fn version(name: &str) -> Option<String> {
     let mut command = match name {
@@ -39,8 +71,8 @@ pub fn version(name: &str) -> Option<String> {
         _ => return None,
     };
     match name {
-        "go" => command.arg("version"),
-        "asyncio" => command.args(["-c", "import sys; print(sys.version.split()[0])"]),
+        "go" => command.args(["env", "GOVERSION"]),
+        "asyncio" => command.args(["-c", "import sys; print('Python', sys.version.split()[0])"]),
         name => command.args(["-c", &format!("import {name}; print({name}.__version__)")]),
     };
     let output = command.stderr(Stdio::null()).output().ok()?;
@@ -53,23 +85,38 @@ fn python(server: &str, buffer: usize) -> io::Result<()> {
     Err(command.exec())
 }
 
+fn python_bench(runtime: &str, bench: Bench) {
+    let mut command = Command::new(interpreter());
+    command.args(["-c", include_str!("bench.py"), runtime, bench.name()]);
+    give_up(Ok(command.exec()));
+}
+
+/// This process has not become the program that it was to be.
+fn give_up(error: io::Result<io::Error>) {
+    let error = match error {
+        Ok(error) | Err(error) => error,
+    };
+    eprintln!("{error}");
+    std::process::exit(1);
+}
+
 /// The Python to run: one of a virtual environment, say.
 fn interpreter() -> String {
     env::var("PYTHON").unwrap_or("python3".to_owned())
 }
 
-/// Builds the program in Go beside this one, unless that was done since this one was built.
-fn go_program() -> io::Result<PathBuf> {
+/// Builds a program in Go beside this one, unless that was done since this one was built.
+fn go_program(name: &str, source: &str) -> io::Result<PathBuf> {
     let this = env::current_exe()?;
-    let program = this.with_file_name("peers-echo-go");
+    let program = this.with_file_name(format!("peers-{name}-go"));
     let built = |path: &PathBuf| fs::metadata(path)?.modified();
     if built(&program).is_ok_and(|it| built(&this).is_ok_and(|this| it > this)) {
         return Ok(program);
     }
-    let source = this.with_file_name("peers-echo.go");
-    fs::write(&source, include_str!("echo.go"))?;
+    let file = this.with_file_name(format!("peers-{name}.go"));
+    fs::write(&file, source)?;
     let mut build = Command::new("go");
-    build.arg("build").arg("-o").arg(&program).arg(&source);
+    build.arg("build").arg("-o").arg(&program).arg(&file);
     let output = build
         .output()
         .map_err(|error| io::Error::new(error.kind(), format!("go cannot be started ({error})")))?;
