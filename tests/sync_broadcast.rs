@@ -6,7 +6,14 @@ mod support;
 #[path = "support/sweep.rs"]
 mod sweep;
 
-use std::{cell::RefCell, rc::Rc, task::Poll, time::Duration};
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use greenloop::{
@@ -17,7 +24,7 @@ use greenloop::{
     timeout, yield_now,
 };
 use styles::both_styles;
-use support::{DropGuard, Drops, block_on, panic_of, poll_once};
+use support::{DropGuard, Drops, Wakes, block_on, panic_of, poll_once};
 use sweep::{Fate, Sweep};
 
 both_styles! {
@@ -197,6 +204,42 @@ fn a_message_may_use_its_channel_when_it_is_cloned() {
     assert!(sender.send(Sends(1, slot)).is_ok());
     assert_eq!(first.try_recv().ok().map(|got| got.0), Some(1));
     assert_eq!(first.try_recv().ok().map(|got| got.0), Some(2));
+}
+
+#[test]
+fn a_message_whose_destructor_panics_keeps_nobody_waiting() {
+    struct Awkward(bool);
+    impl Clone for Awkward {
+        fn clone(&self) -> Self {
+            Self(false)
+        }
+    }
+    impl Drop for Awkward {
+        fn drop(&mut self) {
+            if std::mem::take(&mut self.0) {
+                std::panic::resume_unwind(Box::new("a destructor"));
+            }
+        }
+    }
+    let (sender, mut fast) = broadcast::channel(1);
+    let slow = sender.subscribe();
+    sender.send(Awkward(true)).ok().unwrap();
+    assert!(poll_once(&mut pin!(fast.recv())).is_ready());
+    // The next one pushes it out, for the slow one did not take it.
+    let mut waits = Box::pin(fast.recv());
+    let wakes = Wakes::new();
+    assert!(waits.as_mut().poll(&mut Context::from_waker(&wakes.waker())).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| sender.send(Awkward(true)).is_ok())).is_err());
+    assert_eq!(wakes.count(), 1, "the message is there, and nobody was told");
+    assert!(poll_once(&mut waits).is_ready());
+    drop(waits);
+    drop(fast);
+
+    let mut closed = pin!(sender.closed());
+    assert!(closed.as_mut().poll(&mut Context::from_waker(&wakes.waker())).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(slow))).is_err());
+    assert_eq!(wakes.count(), 2, "nobody receives any more, and nobody was told");
+    assert!(poll_once(&mut closed).is_ready());
 }
 
 #[test]
