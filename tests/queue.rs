@@ -495,6 +495,45 @@ fn an_item_that_uses_its_own_queue_is_told_so() {
     assert!(caught.message.contains("must not use the queue"), "{caught:?}");
 }
 
+/// Whatever an item does to its own queue when it is compared or cloned: as many can be taken afterwards as are
+/// in, and as much room is left as there is.
+#[test]
+fn an_item_that_uses_its_own_queue_changes_nothing() {
+    type Own = PriorityQueue<Awkward>;
+    let acts: [fn(&Own); 6] = [
+        |queue| drop(queue.try_get()),
+        |queue| drop(queue.try_put(Awkward(9, Rc::new(|| ())))),
+        |queue| drop(poll_once(&mut pin!(queue.get()))),
+        |queue| drop(poll_once(&mut pin!(queue.put(Awkward(9, Rc::new(|| ())))))),
+        |queue| drop(poll_once(&mut pin!(queue.stream()).next())),
+        |queue| queue.shutdown(true),
+    ];
+    for (number, act) in acts.into_iter().enumerate() {
+        let refused = Rc::new(Cell::new(0));
+        let queue = Rc::new(Own::bounded(3));
+        let compare: Rc<dyn Fn()> = {
+            let (queue, refused) = (Rc::downgrade(&queue), Rc::clone(&refused));
+            Rc::new(move || {
+                let queue = queue.upgrade().expect("it is there");
+                let caught = catch_unwind(AssertUnwindSafe(|| act(&queue)));
+                refused.set(refused.get() + u32::from(caught.is_err()));
+            })
+        };
+        for rank in [2, 1] {
+            assert!(queue.try_put(Awkward(rank, Rc::clone(&compare))).is_ok());
+        }
+        assert!(refused.get() > 0);
+        assert_eq!((queue.len(), queue.is_shut_down()), (2, false), "act {number}");
+        assert!(queue.try_put(Awkward(3, Rc::new(|| ()))).is_ok(), "room was lost by act {number}");
+        assert!(queue.is_full());
+        for rank in 1..=3 {
+            let item = queue.try_get().unwrap_or_else(|_| panic!("one was lost by act {number}"));
+            assert_eq!(item.0, rank);
+        }
+        assert!(queue.is_empty());
+    }
+}
+
 #[test]
 fn an_item_may_use_the_queue_when_it_is_dropped() {
     struct Puts(Rc<Queue<Option<Puts>>>);
