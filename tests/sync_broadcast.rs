@@ -309,3 +309,39 @@ fn in_no_order_is_a_message_lost_or_doubled() {
     });
     assert!(orders > 1_000, "{orders}");
 }
+
+#[test]
+fn in_no_order_is_a_message_of_a_stream_lost_or_the_end_of_all_receivers_missed() {
+    struct Shared {
+        sender: Sender<u32>,
+        receivers: RefCell<Vec<Receiver<u32>>>,
+        got: [RefCell<Vec<u32>>; 2],
+    }
+    let new = || {
+        let (sender, receiver) = broadcast::channel(4);
+        let receivers = RefCell::new(vec![receiver.resubscribe(), receiver]);
+        Shared { sender, receivers, got: Default::default() }
+    };
+    let mut sweep = Sweep::new(new);
+    for number in 0..2 {
+        sweep = sweep.future(move |shared: Rc<Shared>| async move {
+            let mut receiver = shared.receivers.borrow_mut().pop().expect("there are two");
+            for _ in 0..2 {
+                let message = receiver.next().await.expect("it is open").expect("it is fast");
+                shared.got[number].borrow_mut().push(message);
+            }
+        });
+    }
+    let sweep = sweep.future(|shared: Rc<Shared>| async move { shared.sender.closed().await });
+    let send = |number| move |shared: &Shared| drop(shared.sender.send(number));
+    let orders = sweep.act(send(1)).act(send(2)).check(|shared, fates| {
+        for (got, fate) in shared.got.iter().zip(fates) {
+            let got = got.borrow();
+            assert_ne!(*fate, Fate::Waiting, "a message was lost");
+            assert_eq!(got[..], [1, 2][..got.len()]);
+        }
+        let left = shared.sender.receiver_count();
+        assert!(fates[2] != Fate::Waiting || left > 0, "nobody receives, and that was missed");
+    });
+    assert!(orders > 1_000, "{orders}");
+}
