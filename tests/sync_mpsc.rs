@@ -262,6 +262,42 @@ both_styles! {
         assert_eq!(wait!(receiver.recv()), None);
     }
 
+    fn permits_for_several_messages_are_had_together() {
+        let (sender, mut receiver) = mpsc::channel(3);
+        let mut permits = wait!(sender.reserve_many(3)).unwrap();
+        assert_eq!((permits.len(), sender.capacity()), (3, 0));
+        permits.next().unwrap().send(1);
+        drop(permits);
+        assert_eq!(sender.capacity(), 2);
+        assert!(matches!(sender.try_reserve_many(3), Err(TrySendError::Full(()))));
+
+        let sender = Rc::new(sender);
+        let waiting = spawn!([sender] {
+            let permits = wait!(sender.reserve_many(3)).unwrap();
+            permits.zip(2..).for_each(|(permit, number)| permit.send(number));
+        });
+        settle!();
+        assert_eq!(sender.try_send(9), Err(TrySendError::Full(9)), "one waits who came before");
+        for number in 1..=4 {
+            assert_eq!(wait!(receiver.recv()), Some(number));
+        }
+        wait!(waiting).unwrap();
+
+        assert_eq!(wait!(sender.reserve_many(0)).unwrap().count(), 0);
+        // The channel never holds so many.
+        assert!(wait!(sender.reserve_many(4)).is_err());
+        assert!(matches!(sender.try_reserve_many(usize::MAX), Err(TrySendError::Full(()))));
+        let permits = sender.try_reserve_many(2).unwrap();
+        receiver.close();
+        assert!(matches!(sender.try_reserve_many(1), Err(TrySendError::Closed(()))));
+        assert!(wait!(sender.reserve_many(1)).is_err());
+        let last = spawn!([] { wait!(receiver.recv()) });
+        settle!();
+        assert!(!last.is_finished(), "two messages may still come");
+        drop(permits);
+        assert_eq!(wait!(last).unwrap(), None);
+    }
+
     fn it_is_a_stream() {
         let (sender, mut receiver) = mpsc::channel(2);
         let producer = spawn!([sender] {
