@@ -333,7 +333,11 @@ fn in_no_order_is_a_message_of_a_stream_lost_or_the_end_of_all_receivers_missed(
         });
     }
     let sweep = sweep.future(|shared: Rc<Shared>| async move { shared.sender.closed().await });
-    let send = |number| move |shared: &Shared| drop(shared.sender.send(number));
+    let send = |number| {
+        move |shared: &Shared| {
+            let _ = shared.sender.send(number);
+        }
+    };
     let orders = sweep.act(send(1)).act(send(2)).check(|shared, fates| {
         for (got, fate) in shared.got.iter().zip(fates) {
             let got = got.borrow();

@@ -303,7 +303,7 @@ fn in_no_order_is_a_value_that_is_waited_for_missed() {
     let send = |number| {
         move |shared: &Shared| {
             let sender = shared.sender.borrow();
-            drop(sender.as_ref().expect("it is there").send(number));
+            let _ = sender.as_ref().expect("it is there").send(number);
         }
     };
     let sweep = sweep.act(send(1)).act(send(2)).act(|shared| drop(shared.sender.take()));
