@@ -4,10 +4,10 @@
 //! cargo run --example bank
 //! ```
 //!
-//! After the notes' program: one customer puts 5 on the account, 1,000 times, the other takes 5 off it, and in
-//! the end there must be 0. Tasks of one loop take turns only where they wait: without a wait between
-//! reading and writing they need no lock, with one they do, as the second line shows. The others hold a lock
-//! across the wait, in async tasks and in green threads.
+//! One customer puts 5 on the account, 1,000 times, the other takes 5 off it, and in the end there must be 0.
+//! Tasks of one loop take turns only where they wait: without a wait between reading and writing they need no
+//! lock, with one they do, as the second line shows. The others hold a lock across the wait, in async tasks and
+//! in green threads.
 
 use std::{cell::Cell, rc::Rc};
 

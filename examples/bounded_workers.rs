@@ -1,4 +1,4 @@
-//! Bounded workers: the notes' three ways to do many jobs, five at a time.
+//! Bounded workers: three ways to do many jobs, five at a time.
 //!
 //! ```text
 //! cargo run --example bounded_workers
@@ -6,7 +6,8 @@
 //!
 //! Of 100 jobs every fifth takes 10 ms and the others 1 ms. With a share for each, one worker gets all the
 //! long ones, and so it does if jobs are sent to workers by a key, which is the price for an order per key (see
-//! `keyed_workers`). Those that take the next job from a queue are done at the same time.
+//! `keyed_workers`). Those that take the next job from a queue are done at the same time. It prints how
+//! long each way took: the first two at least 200 ms, the last less than 100 on a machine that is not busy.
 
 use std::{
     cell::{Cell, RefCell},

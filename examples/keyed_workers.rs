@@ -4,8 +4,8 @@
 //! cargo run --example keyed_workers
 //! ```
 //!
-//! The notes' second way to limit threads: orders are spread over four workers by `uid % 4`, so those of one
-//! customer go to the same worker and cannot overtake each other, while those of others go on beside them.
+//! Orders are spread over four workers by `uid % 4`, so those of one customer go to the same worker and cannot
+//! overtake each other, while those of others go on beside them.
 //! Each worker has a channel of its own, which holds two orders: whoever hands them out waits for the busiest.
 //! It prints the orders of each customer as they were sent, and how many workers were busy at once.
 

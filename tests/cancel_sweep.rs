@@ -14,11 +14,12 @@ use std::{
     cell::{Cell, RefCell},
     pin::Pin,
     rc::Rc,
+    time::Duration,
 };
 
 use greenloop::{
     green::{self, Wait},
-    task::{self, CancellationToken, JoinHandle, JoinSet, TaskGroup, Until},
+    task::{self, CancellationToken, Deadline, JoinHandle, JoinSet, TaskGroup, Until},
 };
 use support::{Gate, OnDrop, poll_once};
 
@@ -284,6 +285,86 @@ fn a_settled_join() {
             })
         },
         all_are_gone,
+    );
+}
+
+#[test]
+fn a_join_of_handles() {
+    sweep(
+        |tasks| {
+            let handles: Vec<_> = (0..TASKS).map(|number| tasks.spawn(number)).collect();
+            Box::pin(async move {
+                let outputs = greenloop::join_all(handles).await;
+                assert!(outputs.into_iter().map(Result::unwrap).eq(0..TASKS));
+            })
+        },
+        the_rest_runs_on,
+    );
+}
+
+#[test]
+fn a_task_that_is_aborted_and_waited_for() {
+    sweep(
+        |tasks| {
+            let handles: Vec<_> = (0..TASKS).map(|number| tasks.spawn(number)).collect();
+            let gone = Rc::clone(&tasks.gone);
+            Box::pin(async move {
+                for (number, handle) in handles.into_iter().enumerate() {
+                    let ended = handle.abort_and_wait().await;
+                    assert!(ended.map_or_else(|error| error.is_cancelled(), |own| own == number));
+                    assert!(gone.get() > number, "its destructors have not run");
+                }
+            })
+        },
+        |tasks, told, steps| assert!(!told || tasks.gone.get() == TASKS, "{steps:?}"),
+    );
+}
+
+#[test]
+fn what_runs_until_a_token_is_cancelled_or_a_deadline_has_passed() {
+    sweep(
+        |tasks| {
+            let works: Vec<_> = (0..TASKS).map(|number| tasks.work(number)).collect();
+            Box::pin(async move {
+                let token = CancellationToken::new();
+                for work in works {
+                    // Each in all the scopes that there are.
+                    let work = token.run_until_cancelled(work);
+                    let work = Deadline::never().scope(work);
+                    assert!(
+                        greenloop::timeout(Duration::MAX, work).await.unwrap().unwrap().is_some()
+                    );
+                }
+            })
+        },
+        all_are_gone,
+    );
+}
+
+#[test]
+fn a_task_that_says_when_it_is_ready() {
+    sweep(
+        |tasks| {
+            let works: Vec<_> = (0..TASKS).map(|number| tasks.work(number)).collect();
+            Box::pin(async move {
+                let result = TaskGroup::<()>::scope(|group| async move {
+                    for (number, work) in works.into_iter().enumerate() {
+                        let ready = if number % 2 == 0 {
+                            group.start(|ready| async move { ready.send(work.await) })
+                        } else {
+                            group.start_green(move |ready| ready.send(work.wait()))
+                        };
+                        assert_eq!(ready.await.unwrap(), number);
+                    }
+                });
+                result.await.unwrap();
+            })
+        },
+        |tasks, told, steps| {
+            let left = (tasks.gone.get(), greenloop::statistics().tasks);
+            assert_eq!(left, (TASKS, 1), "{steps:?}");
+            assert!(!told || *tasks.done.borrow() == [0, 1, 2], "{steps:?}");
+        },
     );
 }
 

@@ -164,6 +164,28 @@ in_both_styles! {
         assert!(["", "inner"].contains(&log.borrow().concat().as_str()), "{log:?}");
     }
 
+    fn of_two_equal_deadlines_in_each_other_each_is_kept() {
+        let equal = || {
+            let when = Instant::now() + SHORT;
+            [Deadline::at(when), Deadline::at(when)]
+        };
+        let [outer, inner] = equal();
+        let result = under!(outer, {
+            under!(inner, {
+                inner.lift();
+                wait!(pending::<()>());
+            })
+        });
+        assert!(result.is_err());
+
+        let [outer, inner] = equal();
+        let result = under!(outer, {
+            outer.lift();
+            under!(inner, { wait!(pending::<()>()) }).is_err()
+        });
+        assert_eq!(result, Ok(true));
+    }
+
     fn an_outer_end_is_no_inner_ones_default() {
         let outer = Deadline::after(SHORT);
         let seen = Cell::new(false);

@@ -525,6 +525,25 @@ cases! {
         greenloop::run(greenloop::signal::ctrl_c()).unwrap();
     }
 
+    fn a_wait_for_a_child_process_is_none() {
+        let sleeps = || {
+            let mut command = greenloop::process::Command::new("sleep");
+            command.arg(A_WHILE.as_secs_f64().to_string());
+            command
+        };
+        assert!(greenloop::run(async { sleeps().status().await }).unwrap().success());
+        greenloop::run(async {
+            let event = Rc::new(sync::Event::new());
+            let set = Rc::clone(&event);
+            let mut child = sleeps().spawn().unwrap();
+            drop(greenloop::spawn(async move {
+                child.wait().await.unwrap();
+                set.set();
+            }));
+            event.wait().await;
+        });
+    }
+
     fn a_blocking_call_is_none() {
         greenloop::run(async {
             let event = Rc::new(sync::Event::new());

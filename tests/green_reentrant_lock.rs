@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use green_support::{panic_of, run};
+use green_support::{OnDrop, panic_of, run};
 use greenloop::green::{self, ReentrantLock, Wait};
 
 /// Lets the others run until each has come as far as it can.
@@ -147,4 +147,44 @@ fn it_is_made_anywhere_and_locked_in_green_threads() {
     });
     assert_eq!(lock.into_inner(), 2);
     assert_eq!(ReentrantLock::<u8>::default().into_inner(), 0);
+}
+
+/// Each of three takes it twice over, with a wait before and after each; one is killed in any turn.
+#[test]
+fn in_no_turn_is_the_lock_lost_with_one_that_is_killed() {
+    for turns in 0..30 {
+        for victim in 0..3 {
+            run(move || {
+                let lock = Rc::new(ReentrantLock::new(Cell::new(0)));
+                let inside = Rc::new(Cell::new(None));
+                let threads: Vec<_> = (0..3)
+                    .map(|number| {
+                        let (lock, inside) = (Rc::clone(&lock), Rc::clone(&inside));
+                        green::spawn(move || {
+                            for _ in 0..2 {
+                                let outer = lock.lock();
+                                assert_eq!(inside.replace(Some(number)), None, "two are inside");
+                                let _leaves = OnDrop::new(|| inside.set(None));
+                                green::yield_now();
+                                let inner = lock.lock();
+                                green::yield_now();
+                                drop(inner);
+                                green::yield_now();
+                                outer.set(outer.get() + 1);
+                            }
+                        })
+                    })
+                    .collect();
+                for _ in 0..turns {
+                    green::yield_now();
+                }
+                threads[victim].abort();
+                let ended: Vec<_> = threads.into_iter().map(Wait::wait).collect();
+                assert_eq!(inside.get(), None);
+                let times = lock.try_lock().expect("the lock was lost").get();
+                let whole = ended.iter().filter(|ended| ended.is_ok()).count();
+                assert!(whole >= 2 && (2 * whole..=2 * whole + 1).contains(&times), "{times}");
+            });
+        }
+    }
 }

@@ -9,10 +9,11 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Barrier, Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll},
     thread,
+    time::Duration,
 };
 
 use greenloop::{EventLoop, Handle, event_loop, task};
@@ -87,6 +88,25 @@ fn a_loop_that_is_busy_takes_spawns_too() {
             greenloop::yield_now().await;
         }
         assert_eq!(thread.join().unwrap(), "output");
+    });
+}
+
+#[test]
+fn remote_spawns_that_spawn_themselves_again_starve_nobody() {
+    fn again(handle: &Handle, stop: &Arc<AtomicBool>) {
+        if !stop.load(SeqCst) {
+            let (next, stop) = (handle.clone(), Arc::clone(stop));
+            drop(handle.spawn(async move { again(&next, &stop) }));
+        }
+    }
+    greenloop::run(async {
+        let stop = Arc::new(AtomicBool::new(false));
+        again(&Handle::current(), &stop);
+        for _ in 0..100 {
+            greenloop::yield_now().await;
+        }
+        greenloop::sleep(Duration::from_millis(1)).await;
+        stop.store(true, SeqCst);
     });
 }
 

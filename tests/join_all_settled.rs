@@ -32,6 +32,30 @@ in_both_styles! {
         wait!(opener).unwrap();
     }
 
+    fn values_panics_and_ends_from_outside_stand_side_by_side() {
+        let gate = Gate::new();
+        let waiting = gate.clone();
+        let mut settled = task::join_all_settled([
+            async move { waiting.wait().await; 7 }.boxed_local(),
+            async { panic!("at once") }.boxed_local(),
+            async {
+                task::current().abort_handle().abort();
+                pending().await
+            }.boxed_local(),
+            async { 8 }.boxed_local(),
+        ]);
+        assert!(poll_once(&mut settled).is_pending());
+        for _ in 0..3 {
+            wait!(greenloop::yield_now());
+        }
+        assert!(poll_once(&mut settled).is_pending(), "one is not done yet");
+        gate.open();
+        let outputs = wait!(settled);
+        assert!(matches!(outputs[..], [Ok(7), Err(_), Err(_), Ok(8)]));
+        assert!(outputs[1].as_ref().unwrap_err().is_panic());
+        assert!(outputs[2].as_ref().unwrap_err().is_cancelled());
+    }
+
     fn it_ends_only_when_all_have() {
         let gate = Gate::new();
         let waiting = gate.clone();

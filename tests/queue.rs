@@ -127,6 +127,27 @@ both_styles! {
         assert_eq!(queue.try_get(), Ok(2));
     }
 
+    fn an_item_goes_past_a_getter_whose_time_is_over() {
+        let queue = Rc::new(Queue::new());
+        let first = spawn!([queue] { wait!(queue.get_timeout(MILLISECOND)) });
+        settle!();
+        let second = spawn!([queue] { wait!(queue.get()) });
+        assert_eq!(wait!(first).unwrap(), Err(GetError::Empty));
+        wait!(queue.put(1)).unwrap();
+        assert_eq!(wait!(second).unwrap(), Ok(1));
+    }
+
+    fn room_that_was_made_belongs_to_the_putter_who_waits() {
+        let queue = Rc::new(Queue::bounded(1));
+        wait!(queue.put(0)).unwrap();
+        let waiting = spawn!([queue] { wait!(queue.put(1)) });
+        settle!();
+        assert_eq!(wait!(queue.get()), Ok(0));
+        assert_eq!(queue.try_put(9), Err(PutError::Full(9)));
+        wait!(waiting).unwrap().unwrap();
+        assert_eq!(wait!(queue.get()), Ok(1));
+    }
+
     /// asyncio's `test_get_cancel_drop_one_pending_reader`.
     fn a_getter_that_is_killed_with_its_item_leaves_it_in_its_place() {
         let queue = Rc::new(Queue::new());
@@ -495,6 +516,45 @@ fn an_item_that_uses_its_own_queue_is_told_so() {
     assert!(caught.message.contains("must not use the queue"), "{caught:?}");
 }
 
+/// Whatever an item does to its own queue when it is compared or cloned: as many can be taken afterwards as are
+/// in, and as much room is left as there is.
+#[test]
+fn an_item_that_uses_its_own_queue_changes_nothing() {
+    type Own = PriorityQueue<Awkward>;
+    let acts: [fn(&Own); 6] = [
+        |queue| drop(queue.try_get()),
+        |queue| drop(queue.try_put(Awkward(9, Rc::new(|| ())))),
+        |queue| drop(poll_once(&mut pin!(queue.get()))),
+        |queue| drop(poll_once(&mut pin!(queue.put(Awkward(9, Rc::new(|| ())))))),
+        |queue| drop(poll_once(&mut pin!(queue.stream()).next())),
+        |queue| queue.shutdown(true),
+    ];
+    for (number, act) in acts.into_iter().enumerate() {
+        let refused = Rc::new(Cell::new(0));
+        let queue = Rc::new(Own::bounded(3));
+        let compare: Rc<dyn Fn()> = {
+            let (queue, refused) = (Rc::downgrade(&queue), Rc::clone(&refused));
+            Rc::new(move || {
+                let queue = queue.upgrade().expect("it is there");
+                let caught = catch_unwind(AssertUnwindSafe(|| act(&queue)));
+                refused.set(refused.get() + u32::from(caught.is_err()));
+            })
+        };
+        for rank in [2, 1] {
+            assert!(queue.try_put(Awkward(rank, Rc::clone(&compare))).is_ok());
+        }
+        assert!(refused.get() > 0);
+        assert_eq!((queue.len(), queue.is_shut_down()), (2, false), "act {number}");
+        assert!(queue.try_put(Awkward(3, Rc::new(|| ()))).is_ok(), "room was lost by act {number}");
+        assert!(queue.is_full());
+        for rank in 1..=3 {
+            let item = queue.try_get().unwrap_or_else(|_| panic!("one was lost by act {number}"));
+            assert_eq!(item.0, rank);
+        }
+        assert!(queue.is_empty());
+    }
+}
+
 #[test]
 fn an_item_may_use_the_queue_when_it_is_dropped() {
     struct Puts(Rc<Queue<Option<Puts>>>);
@@ -633,4 +693,76 @@ fn in_no_order_does_a_look_take_an_item_away() {
         }
     });
     assert!(orders > 10_000, "{orders}");
+}
+
+/// Queues of the other orders, beside a list of what must be in them; `$next` is the place of what is next.
+macro_rules! in_no_order_is_an_item_lost_or_doubled {
+    ($($name:ident: $queue:ident, $next:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            struct Shared {
+                queue: $queue<u32>,
+                inside: RefCell<Vec<u32>>,
+            }
+            let new = || Shared { queue: $queue::bounded(2), inside: RefCell::default() };
+            let mut sweep = Sweep::new(new);
+            for items in [[3, 1], [2, 4]] {
+                sweep = sweep.future(move |shared: Rc<Shared>| async move {
+                    for item in items {
+                        shared.queue.put(item).await.expect("it is open");
+                        shared.inside.borrow_mut().push(item);
+                    }
+                });
+            }
+            for _ in 0..2 {
+                sweep = sweep.future(|shared: Rc<Shared>| async move {
+                    let item = shared.queue.get().await.expect("it is open");
+                    let mut inside = shared.inside.borrow_mut();
+                    let next: fn(&[u32]) -> Option<usize> = $next;
+                    let next = next(&inside).expect("there is one");
+                    assert_eq!(inside.remove(next), item);
+                });
+            }
+            let orders = sweep.spurious(1).check(|shared, fates| {
+                let len = shared.queue.len();
+                assert_eq!(shared.inside.borrow().len(), len, "an item was lost");
+                let waits = |range: std::ops::Range<usize>| fates[range].contains(&Fate::Waiting);
+                assert!(!waits(0..2) || len == 2, "who puts waits, and there is room");
+                assert!(!waits(2..4) || len == 0, "who gets waits, and there is an item");
+            });
+            assert!(orders > 1_000, "{orders}");
+        }
+    )*};
+}
+
+in_no_order_is_an_item_lost_or_doubled! {
+    in_no_order_is_an_item_of_a_stack_lost_or_doubled:
+        LifoQueue, |inside| inside.len().checked_sub(1);
+    in_no_order_is_the_smallest_item_lost_or_doubled:
+        PriorityQueue, |inside| (0..inside.len()).min_by_key(|place| inside[*place]);
+}
+
+#[test]
+fn in_no_order_is_the_end_of_all_items_missed() {
+    let mut sweep = Sweep::new(Queue::new).spurious(1);
+    for _ in 0..2 {
+        sweep = sweep.future(|queue: Rc<Queue<u32>>| async move {
+            queue.join().await;
+            assert_eq!(queue.unfinished(), 0);
+        });
+    }
+    let sweep = sweep.future(|queue: Rc<Queue<u32>>| async move {
+        for _ in 0..2 {
+            queue.get().await.expect("it is open");
+            let _done = OnDrop::new(|| queue.task_done().expect("it was put"));
+            yield_now().await;
+        }
+    });
+    let put = |queue: &Queue<u32>| queue.try_put(1).expect("it is open");
+    let orders = sweep.act(put).act(put).check(|queue, fates| {
+        let waits = fates[..2].contains(&Fate::Waiting);
+        assert_eq!(queue.unfinished(), queue.len());
+        assert!(!waits || !queue.is_empty(), "all is done, and somebody waits for that");
+    });
+    assert!(orders > 5_000, "{orders}");
 }

@@ -3,7 +3,8 @@
 use std::{error::Error, marker::PhantomData, rc::Rc};
 
 use greenloop::{
-    EventLoop, Handle, event_loop, net,
+    EventLoop, Handle, event_loop, net, queue,
+    sync::{self, broadcast, mpsc, oneshot, watch},
     task::{self, AbortHandle, JoinError, JoinHandle},
     time,
 };
@@ -142,4 +143,29 @@ fn what_combines_futures_is_send_when_they_are() {
     assert!(!implements!(task::AsCompleted<NotSendFuture>: Send));
     assert!(implements!(task::WaitFor<'static, NotSend>: Send));
     assert!(implements!(task::JoinAll<std::future::Pending<std::marker::PhantomPinned>>: Unpin));
+}
+
+#[test]
+fn locks_channels_and_queues_belong_to_the_tasks_of_one_loop() {
+    assert_neither!(sync::Mutex<u8>, sync::Lock<'static, u8>);
+    assert_neither!(sync::MutexGuard<'static, u8>, sync::OwnedMutexGuard<u8>);
+    assert_neither!(sync::RwLock<u8>, sync::Read<'static, u8>, sync::Write<'static, u8>);
+    assert_neither!(sync::RwLockReadGuard<'static, u8>, sync::OwnedRwLockReadGuard<u8>);
+    assert_neither!(sync::RwLockWriteGuard<'static, u8>, sync::OwnedRwLockWriteGuard<u8>);
+    assert_neither!(sync::Semaphore, sync::Acquire<'static>, sync::BoundedSemaphore);
+    assert_neither!(sync::SemaphorePermit<'static>, sync::OwnedSemaphorePermit);
+    assert_neither!(sync::Event, sync::EventWait<'static>, sync::Condition);
+    assert_neither!(sync::Notify, sync::Notified<'static>, sync::OwnedNotified);
+    assert_neither!(sync::Barrier, sync::BarrierWait<'static>, sync::OnceCell<u8>);
+    assert_neither!(oneshot::Sender<u8>, oneshot::Receiver<u8>);
+    assert_neither!(mpsc::Sender<u8>, mpsc::Receiver<u8>, mpsc::WeakSender<u8>);
+    assert_neither!(mpsc::UnboundedSender<u8>, mpsc::UnboundedReceiver<u8>);
+    assert_neither!(mpsc::Permit<'static, u8>, mpsc::OwnedPermit<u8>);
+    assert_neither!(broadcast::Sender<u8>, broadcast::Receiver<u8>, broadcast::WeakSender<u8>);
+    assert_neither!(watch::Sender<u8>, watch::Receiver<u8>, watch::Ref<'static, u8>);
+    assert_neither!(queue::Queue<u8>, queue::LifoQueue<u8>, queue::PriorityQueue<u8>);
+    // What went wrong may be told elsewhere.
+    assert_send_and_sync!(sync::TryLockError, sync::AcquireError, sync::TryAcquireError);
+    assert_send_and_sync!(sync::ReleasedTooOften, sync::BrokenBarrier, sync::SetError<u8>);
+    assert_send_and_sync!(queue::GetError, queue::PutError<u8>, queue::TooManyDone);
 }

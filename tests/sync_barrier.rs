@@ -177,3 +177,45 @@ fn in_no_order_is_a_party_lost_or_counted_twice() {
     });
     assert!(orders > 5_000, "{orders}");
 }
+
+#[test]
+fn in_no_order_does_an_abort_or_a_reset_leave_somebody_waiting() {
+    for aborts in [false, true] {
+        struct Shared {
+            barrier: Barrier,
+            through: Cell<usize>,
+            led: Cell<usize>,
+            sent_away: Cell<usize>,
+        }
+        let new = || Shared {
+            barrier: Barrier::new(2),
+            through: Cell::new(0),
+            led: Cell::new(0),
+            sent_away: Cell::new(0),
+        };
+        let mut sweep = Sweep::new(new).drops(1).spurious(1);
+        for _ in 0..4 {
+            sweep = sweep.future(|shared: Rc<Shared>| async move {
+                let Ok(result) = shared.barrier.wait().await else {
+                    return shared.sent_away.set(shared.sent_away.get() + 1);
+                };
+                shared.through.set(shared.through.get() + 1);
+                shared.led.set(shared.led.get() + usize::from(result.is_leader()));
+            });
+        }
+        let sweep = if aborts { sweep.act(|shared| shared.barrier.abort()) } else { sweep };
+        let orders = sweep.act(|shared| shared.barrier.reset()).check(|shared, fates| {
+            let waiting = fates.iter().filter(|fate| **fate == Fate::Waiting).count();
+            assert!(waiting <= 1, "two wait for each other");
+            assert_eq!((shared.barrier.waiting(), shared.barrier.is_broken()), (waiting, false));
+            assert!(shared.through.get() <= 2 * shared.led.get());
+            let finished = fates.iter().filter(|fate| **fate == Fate::Finished).count();
+            assert_eq!(shared.through.get() + shared.sent_away.get(), finished);
+            // Who was released before is through, also if he did not run then.
+            if fates.iter().all(|fate| *fate == Fate::Finished) {
+                assert_eq!(shared.through.get(), 2 * shared.led.get());
+            }
+        });
+        assert!(orders > 5_000, "{orders}");
+    }
+}

@@ -6,7 +6,14 @@ mod support;
 #[path = "support/sweep.rs"]
 mod sweep;
 
-use std::{cell::RefCell, rc::Rc, task::Poll, time::Duration};
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use greenloop::{
@@ -17,7 +24,7 @@ use greenloop::{
     timeout, yield_now,
 };
 use styles::both_styles;
-use support::{DropGuard, Drops, block_on, panic_of, poll_once};
+use support::{DropGuard, Drops, Wakes, block_on, panic_of, poll_once};
 use sweep::{Fate, Sweep};
 
 both_styles! {
@@ -200,6 +207,42 @@ fn a_message_may_use_its_channel_when_it_is_cloned() {
 }
 
 #[test]
+fn a_message_whose_destructor_panics_keeps_nobody_waiting() {
+    struct Awkward(bool);
+    impl Clone for Awkward {
+        fn clone(&self) -> Self {
+            Self(false)
+        }
+    }
+    impl Drop for Awkward {
+        fn drop(&mut self) {
+            if std::mem::take(&mut self.0) {
+                std::panic::resume_unwind(Box::new("a destructor"));
+            }
+        }
+    }
+    let (sender, mut fast) = broadcast::channel(1);
+    let slow = sender.subscribe();
+    sender.send(Awkward(true)).ok().unwrap();
+    assert!(poll_once(&mut pin!(fast.recv())).is_ready());
+    // The next one pushes it out, for the slow one did not take it.
+    let mut waits = Box::pin(fast.recv());
+    let wakes = Wakes::new();
+    assert!(waits.as_mut().poll(&mut Context::from_waker(&wakes.waker())).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| sender.send(Awkward(true)).is_ok())).is_err());
+    assert_eq!(wakes.count(), 1, "the message is there, and nobody was told");
+    assert!(poll_once(&mut waits).is_ready());
+    drop(waits);
+    drop(fast);
+
+    let mut closed = pin!(sender.closed());
+    assert!(closed.as_mut().poll(&mut Context::from_waker(&wakes.waker())).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(slow))).is_err());
+    assert_eq!(wakes.count(), 2, "nobody receives any more, and nobody was told");
+    assert!(poll_once(&mut closed).is_ready());
+}
+
+#[test]
 fn ends_are_counted_and_compared() {
     let (sender, receiver) = broadcast::channel::<u8>(1);
     let (weak, other) = (sender.downgrade(), sender.clone());
@@ -263,6 +306,46 @@ fn in_no_order_is_a_message_lost_or_doubled() {
             assert_eq!(got[..], [1, 2][..got.len()]);
             assert!(*fate != Fate::Finished || got.len() == 2, "a message was lost");
         }
+    });
+    assert!(orders > 1_000, "{orders}");
+}
+
+#[test]
+fn in_no_order_is_a_message_of_a_stream_lost_or_the_end_of_all_receivers_missed() {
+    struct Shared {
+        sender: Sender<u32>,
+        receivers: RefCell<Vec<Receiver<u32>>>,
+        got: [RefCell<Vec<u32>>; 2],
+    }
+    let new = || {
+        let (sender, receiver) = broadcast::channel(4);
+        let receivers = RefCell::new(vec![receiver.resubscribe(), receiver]);
+        Shared { sender, receivers, got: Default::default() }
+    };
+    let mut sweep = Sweep::new(new);
+    for number in 0..2 {
+        sweep = sweep.future(move |shared: Rc<Shared>| async move {
+            let mut receiver = shared.receivers.borrow_mut().pop().expect("there are two");
+            for _ in 0..2 {
+                let message = receiver.next().await.expect("it is open").expect("it is fast");
+                shared.got[number].borrow_mut().push(message);
+            }
+        });
+    }
+    let sweep = sweep.future(|shared: Rc<Shared>| async move { shared.sender.closed().await });
+    let send = |number| {
+        move |shared: &Shared| {
+            let _ = shared.sender.send(number);
+        }
+    };
+    let orders = sweep.act(send(1)).act(send(2)).check(|shared, fates| {
+        for (got, fate) in shared.got.iter().zip(fates) {
+            let got = got.borrow();
+            assert_ne!(*fate, Fate::Waiting, "a message was lost");
+            assert_eq!(got[..], [1, 2][..got.len()]);
+        }
+        let left = shared.sender.receiver_count();
+        assert!(fates[2] != Fate::Waiting || left > 0, "nobody receives, and that was missed");
     });
     assert!(orders > 1_000, "{orders}");
 }

@@ -15,7 +15,7 @@ use std::{
 use greenloop::{
     sleep,
     sync::{Condition, Mutex},
-    timeout,
+    timeout, yield_now,
 };
 use styles::both_styles;
 use support::block_on;
@@ -247,4 +247,40 @@ fn in_no_order_is_a_notification_lost_or_doubled() {
             assert!(!waits || ran == 1, "the notification was lost");
         });
     assert!(orders > 10_000, "{orders}");
+}
+
+#[test]
+fn in_no_order_is_somebody_forgotten_who_waited_when_all_were_notified() {
+    #[derive(Default)]
+    struct Swept {
+        shared: Shared,
+        notified: Cell<bool>,
+        /// Whether a future waited before the notification.
+        began: [Cell<bool>; 3],
+    }
+    let mut sweep = Sweep::new(Swept::default);
+    for number in 0..3 {
+        sweep = sweep.future(move |swept: Rc<Swept>| async move {
+            let guard = swept.shared.mutex.lock().await;
+            swept.began[number].set(!swept.notified.get());
+            let mut guard = swept.shared.condition.wait(guard).await;
+            *guard += 1;
+            yield_now().await;
+            *guard += 1;
+        });
+    }
+    let orders = sweep
+        .act(|swept| {
+            swept.shared.condition.notify_all();
+            swept.notified.set(true);
+        })
+        .check(|swept, fates| {
+            let value = *swept.shared.mutex.try_lock().expect("the lock was lost");
+            let finished = fates.iter().filter(|fate| **fate == Fate::Finished).count();
+            assert!(value >= 2 * finished as u32, "two were inside");
+            for (began, fate) in swept.began.iter().zip(fates) {
+                assert!(!(began.get() && *fate == Fate::Waiting), "one was forgotten");
+            }
+        });
+    assert!(orders > 1_000, "{orders}");
 }

@@ -25,7 +25,7 @@ use greenloop::{
     timeout, yield_now,
 };
 use styles::both_styles;
-use support::{DropGuard, Drops, Wakes, block_on, panic_of, poll_once};
+use support::{DropGuard, Drops, OnDrop, Wakes, block_on, panic_of, poll_once};
 use sweep::{Fate, Sweep};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -69,6 +69,18 @@ both_styles! {
         }
         sender.try_send(9).unwrap();
         assert_eq!(wait!(receiver.recv()), Some(9));
+    }
+
+    fn a_slot_that_was_freed_belongs_to_the_sender_who_waits() {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let sender = Rc::new(sender);
+        wait!(sender.send(0)).unwrap();
+        let waiting = spawn!([sender] { wait!(sender.send(1)) });
+        settle!();
+        assert_eq!(wait!(receiver.recv()), Some(0));
+        assert_eq!(sender.try_send(9), Err(TrySendError::Full(9)));
+        wait!(waiting).unwrap().unwrap();
+        assert_eq!(wait!(receiver.recv()), Some(1));
     }
 
     fn a_receiver_that_waits_gets_what_is_sent() {
@@ -248,6 +260,42 @@ both_styles! {
         assert_eq!((sender.capacity(), sender.strong_count()), (1, 1));
         drop(wait!(sender.reserve_owned()).unwrap());
         assert_eq!(wait!(receiver.recv()), None);
+    }
+
+    fn permits_for_several_messages_are_had_together() {
+        let (sender, mut receiver) = mpsc::channel(3);
+        let mut permits = wait!(sender.reserve_many(3)).unwrap();
+        assert_eq!((permits.len(), sender.capacity()), (3, 0));
+        permits.next().unwrap().send(1);
+        drop(permits);
+        assert_eq!(sender.capacity(), 2);
+        assert!(matches!(sender.try_reserve_many(3), Err(TrySendError::Full(()))));
+
+        let sender = Rc::new(sender);
+        let waiting = spawn!([sender] {
+            let permits = wait!(sender.reserve_many(3)).unwrap();
+            permits.zip(2..).for_each(|(permit, number)| permit.send(number));
+        });
+        settle!();
+        assert_eq!(sender.try_send(9), Err(TrySendError::Full(9)), "one waits who came before");
+        for number in 1..=4 {
+            assert_eq!(wait!(receiver.recv()), Some(number));
+        }
+        wait!(waiting).unwrap();
+
+        assert_eq!(wait!(sender.reserve_many(0)).unwrap().count(), 0);
+        // The channel never holds so many.
+        assert!(wait!(sender.reserve_many(4)).is_err());
+        assert!(matches!(sender.try_reserve_many(usize::MAX), Err(TrySendError::Full(()))));
+        let permits = sender.try_reserve_many(2).unwrap();
+        receiver.close();
+        assert!(matches!(sender.try_reserve_many(1), Err(TrySendError::Closed(()))));
+        assert!(wait!(sender.reserve_many(1)).is_err());
+        let last = spawn!([] { wait!(receiver.recv()) });
+        settle!();
+        assert!(!last.is_finished(), "two messages may still come");
+        drop(permits);
+        assert_eq!(wait!(last).unwrap(), None);
     }
 
     fn it_is_a_stream() {
@@ -559,4 +607,129 @@ fn a_channel_within_a_channel_ends_without_leaks() {
             .is_ready()
     );
     assert_eq!(drops.count(), 1);
+}
+
+/// Each receives one message of what all share, and may give up.
+#[test]
+fn in_no_order_does_a_receive_that_is_given_up_take_a_message() {
+    struct Shared {
+        sender: RefCell<Option<mpsc::Sender<u32>>>,
+        receiver: RefCell<Option<mpsc::Receiver<u32>>>,
+        got: RefCell<Vec<u32>>,
+    }
+    /// The receiver, which goes back when this is dropped.
+    struct Lent<'a>(&'a Shared, Option<mpsc::Receiver<u32>>);
+    impl Drop for Lent<'_> {
+        fn drop(&mut self) {
+            self.0.receiver.replace(self.1.take());
+        }
+    }
+    let new = || {
+        let (sender, receiver) = mpsc::channel(2);
+        let (sender, receiver) = (RefCell::new(Some(sender)), RefCell::new(Some(receiver)));
+        Shared { sender, receiver, got: RefCell::default() }
+    };
+    let mut sweep = Sweep::new(new).spurious(1);
+    for many in [false, true, false] {
+        sweep = sweep.future(move |shared: Rc<Shared>| async move {
+            let Some(receiver) = shared.receiver.take() else { return };
+            let mut lent = Lent(&shared, Some(receiver));
+            let receiver = lent.1.as_mut().expect("it was put there");
+            let mut buffer = Vec::new();
+            if many {
+                receiver.recv_many(&mut buffer, 1).await;
+            } else {
+                buffer.extend(receiver.recv().await);
+            }
+            shared.got.borrow_mut().extend(buffer);
+        });
+    }
+    let send = |number| {
+        move |shared: &Shared| {
+            let sender = shared.sender.borrow();
+            sender.as_ref().expect("it is there").try_send(number).expect("there is room");
+        }
+    };
+    let sweep = sweep.act(send(1)).act(send(2)).act(|shared| drop(shared.sender.take()));
+    let orders = sweep.check(|shared, fates| {
+        assert!(!fates.contains(&Fate::Waiting), "the end was missed");
+        let mut all = shared.got.borrow().clone();
+        let mut receiver = shared.receiver.borrow_mut();
+        let receiver = receiver.as_mut().expect("it came back");
+        all.extend(std::iter::from_fn(|| receiver.try_recv().ok()));
+        assert_eq!(all, [1, 2], "a message was lost, doubled or overtaken");
+        shared.got.replace(all);
+    });
+    assert!(orders > 5_000, "{orders}");
+}
+
+/// Permits that own their sender: sent by, given back, or dropped with their future.
+#[test]
+fn in_no_order_is_an_owned_permit_lost_or_doubled() {
+    struct Shared {
+        sender: mpsc::Sender<usize>,
+        receiver: RefCell<mpsc::Receiver<usize>>,
+        out: Cell<usize>,
+        sent: Cell<usize>,
+        received: Cell<usize>,
+    }
+    let new = || {
+        let (sender, receiver) = mpsc::channel(1);
+        let [out, sent, received] = Default::default();
+        Shared { sender, receiver: RefCell::new(receiver), out, sent, received }
+    };
+    let mut sweep = Sweep::new(new);
+    for number in 0..3 {
+        sweep = sweep.future(move |shared: Rc<Shared>| async move {
+            let permit = shared.sender.clone().reserve_owned().await.expect("it is open");
+            assert_eq!(shared.out.replace(1), 0, "two have the one slot");
+            let back = OnDrop::new(|| shared.out.set(0));
+            yield_now().await;
+            drop(back);
+            if number == 1 {
+                drop(permit.release());
+            } else {
+                drop(permit.send(number));
+                shared.sent.set(shared.sent.get() + 1);
+            }
+        });
+    }
+    let sweep = sweep.act(|shared| {
+        let received = shared.receiver.borrow_mut().try_recv().is_ok();
+        shared.received.set(shared.received.get() + usize::from(received));
+    });
+    let orders = sweep.spurious(1).check(|shared, fates| {
+        let kept = shared.receiver.borrow().len();
+        assert_eq!(shared.sent.get(), shared.received.get() + kept, "a message was lost");
+        assert_eq!(shared.sender.capacity() + shared.out.get() + kept, 1, "the slot was lost");
+        let waits = fates.contains(&Fate::Waiting);
+        assert!(!waits || kept == 1, "one waits for a slot that is free: {fates:?}");
+    });
+    assert!(orders > 10_000, "{orders}");
+}
+
+#[test]
+fn in_no_order_is_the_end_of_the_receiver_missed() {
+    struct Shared {
+        sender: mpsc::Sender<u8>,
+        unbounded: mpsc::UnboundedSender<u8>,
+        receivers: RefCell<Option<(mpsc::Receiver<u8>, mpsc::UnboundedReceiver<u8>)>>,
+    }
+    let new = || {
+        let (sender, receiver) = mpsc::channel(1);
+        let (unbounded, other) = mpsc::unbounded_channel();
+        sender.try_send(1).expect("there is room");
+        Shared { sender, unbounded, receivers: RefCell::new(Some((receiver, other))) }
+    };
+    let orders = Sweep::new(new)
+        .future(|shared: Rc<Shared>| async move { shared.sender.closed().await })
+        .future(|shared: Rc<Shared>| async move { shared.unbounded.closed().await })
+        .future(|shared: Rc<Shared>| async move {
+            shared.sender.send(2).await.expect_err("nobody takes the first");
+        })
+        .future(|shared: Rc<Shared>| async move { shared.sender.closed().await })
+        .act(|shared| drop(shared.receivers.take()))
+        .spurious(1)
+        .check(|_, fates| assert!(!fates.contains(&Fate::Waiting), "{fates:?}"));
+    assert!(orders > 1_000, "{orders}");
 }

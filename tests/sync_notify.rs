@@ -275,3 +275,42 @@ fn in_no_order_is_a_notification_of_all_taken_for_that_of_one() {
     });
     assert!(orders > 5_000, "{orders}");
 }
+
+/// The futures that borrow nothing, and the last in line first.
+#[test]
+fn in_no_order_is_a_notification_of_the_last_lost_or_doubled() {
+    struct Owned {
+        notify: Rc<Notify>,
+        acts: Cell<usize>,
+        began: [Cell<usize>; 3],
+    }
+    let new = || Owned { notify: Rc::default(), acts: Cell::new(0), began: Default::default() };
+    let mut sweep = Sweep::new(new);
+    for number in 0..3 {
+        sweep = sweep.future(move |shared: Rc<Owned>| async move {
+            shared.began[number].set(shared.acts.get());
+            let mut notified = pin!(Rc::clone(&shared.notify).notified_owned());
+            notified.as_mut().enable();
+            notified.await;
+        });
+    }
+    for act in [Notify::notify_last, Notify::notify_one] {
+        sweep = sweep.act(move |shared| {
+            act(&shared.notify);
+            shared.acts.set(shared.acts.get() + 1);
+        });
+    }
+    let orders = sweep.check(|shared, fates| {
+        let finished = fates.iter().filter(|fate| **fate == Fate::Finished).count();
+        assert!(finished <= 2, "more than were notified");
+        for (began, fate) in shared.began.iter().zip(fates) {
+            let used = if began.get() < 2 { 2 } else { 1 };
+            assert!(*fate != Fate::Waiting || finished >= used, "one was lost");
+        }
+        if fates.iter().all(|fate| *fate == Fate::Dropped) {
+            assert!(pin!(shared.notify.notified()).enable(), "it was lost with the last");
+            shared.notify.notify_one();
+        }
+    });
+    assert!(orders > 5_000, "{orders}");
+}

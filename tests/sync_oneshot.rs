@@ -86,9 +86,11 @@ both_styles! {
 fn trying_tells_whether_the_value_may_still_come() {
     let (sender, mut receiver) = oneshot::channel();
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
-    assert!(!receiver.is_terminated());
+    assert!(receiver.is_empty() && !receiver.is_terminated());
     sender.send(3).unwrap();
+    assert!(!receiver.is_empty());
     assert_eq!(receiver.try_recv(), Ok(3));
+    assert!(receiver.is_empty());
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
     assert!(receiver.is_terminated());
 

@@ -167,3 +167,37 @@ fn in_no_order_is_the_lock_lost_or_had_by_a_writer_and_another() {
     });
     assert!(orders > 10_000, "{orders}");
 }
+
+/// With guards that borrow nothing, and a writer that goes on as a reader.
+#[test]
+fn in_no_order_is_the_lock_lost_by_a_writer_who_becomes_a_reader() {
+    struct Shared {
+        lock: Rc<RwLock<u32>>,
+        writes: Cell<bool>,
+    }
+    let new = || Shared { lock: Rc::default(), writes: Cell::new(false) };
+    let mut sweep = Sweep::new(new);
+    for writes in [true, false, true] {
+        sweep = sweep.future(move |shared: Rc<Shared>| async move {
+            let _guard = if writes {
+                let mut guard = Rc::clone(&shared.lock).write_owned().await;
+                assert!(!shared.writes.replace(true), "two write");
+                let leaves = OnDrop::new(|| shared.writes.set(false));
+                *guard += 1;
+                yield_now().await;
+                drop(leaves);
+                OwnedRwLockWriteGuard::downgrade(guard)
+            } else {
+                Rc::clone(&shared.lock).read_owned().await
+            };
+            assert!(!shared.writes.get(), "one reads and another writes");
+            yield_now().await;
+        });
+    }
+    let orders = sweep.check(|shared, fates| {
+        assert!(!fates.contains(&Fate::Waiting), "the lock was lost: {fates:?}");
+        assert!(shared.lock.try_write().is_ok());
+        assert_eq!(Rc::strong_count(&shared.lock), 1);
+    });
+    assert!(orders > 3_000, "{orders}");
+}

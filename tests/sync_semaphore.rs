@@ -118,6 +118,25 @@ both_styles! {
         drop(held);
     }
 
+    fn whoever_asks_again_at_once_starves_nobody() {
+        let (semaphore, served) = (Rc::new(Semaphore::new(1)), Rc::new(Cell::new(false)));
+        let greedy = [(); 2].map(|()| spawn!([semaphore, served] {
+            while !served.get() {
+                let _permit = wait!(semaphore.acquire()).unwrap();
+                wait!(yield_now());
+            }
+        }));
+        settle!();
+        let third = spawn!([semaphore, served] {
+            drop(wait!(semaphore.acquire()).unwrap());
+            served.set(true);
+        });
+        wait!(third).unwrap();
+        for task in greedy {
+            wait!(task).unwrap();
+        }
+    }
+
     fn a_time_out_takes_no_permit() {
         let semaphore = Semaphore::new(0);
         let short = Duration::from_millis(1);
@@ -338,4 +357,47 @@ fn in_no_order_does_a_close_leave_somebody_waiting() {
         assert!(!fates.contains(&Fate::Waiting));
     });
     assert!(orders > 2_000, "{orders}");
+}
+
+#[test]
+fn in_no_order_is_a_permit_of_a_bounded_semaphore_lost_or_doubled() {
+    let mut sweep = Sweep::new(|| BoundedSemaphore::new(2));
+    for want in [1, 2, 1] {
+        sweep = sweep.future(move |semaphore: Rc<BoundedSemaphore>| async move {
+            let permits = semaphore.acquire_many(want).await.expect("it is open");
+            permits.forget();
+            // As Python does it: by hand, where it is done.
+            let _back = OnDrop::new(|| {
+                for _ in 0..want {
+                    semaphore.release().expect("it was acquired");
+                }
+            });
+            yield_now().await;
+        });
+    }
+    let orders = sweep.spurious(1).check(|semaphore, fates| {
+        assert!(!fates.contains(&Fate::Waiting), "a permit was lost: {fates:?}");
+        assert_eq!(semaphore.available_permits(), 2);
+        assert!(semaphore.release().is_err());
+    });
+    assert!(orders > 1_000, "{orders}");
+}
+
+/// The futures that give what borrows nothing.
+#[test]
+fn in_no_order_is_an_owned_permit_lost_or_doubled() {
+    let mut sweep = Sweep::new(|| Rc::new(Semaphore::new(2)));
+    for want in [1, 2, 1] {
+        sweep = sweep.future(move |semaphore: Rc<Rc<Semaphore>>| async move {
+            let permits = Rc::clone(&*semaphore).acquire_many_owned(want).await;
+            let permits = permits.expect("it is open");
+            assert_eq!(permits.num_permits(), want as usize);
+            yield_now().await;
+        });
+    }
+    let orders = sweep.spurious(1).check(|semaphore, fates| {
+        assert!(!fates.contains(&Fate::Waiting), "a permit was lost: {fates:?}");
+        assert_eq!((semaphore.available_permits(), Rc::strong_count(semaphore)), (2, 1));
+    });
+    assert!(orders > 1_000, "{orders}");
 }

@@ -274,3 +274,46 @@ fn in_no_order_is_the_last_value_missed() {
     });
     assert!(orders > 1_000, "{orders}");
 }
+
+#[test]
+fn in_no_order_is_a_value_that_is_waited_for_missed() {
+    struct Shared {
+        sender: RefCell<Option<Sender<u32>>>,
+        receivers: RefCell<Vec<Receiver<u32>>>,
+    }
+    let new = || {
+        let (sender, receiver) = watch::channel(0);
+        let receivers = RefCell::new(vec![receiver.clone(), receiver]);
+        Shared { sender: RefCell::new(Some(sender)), receivers }
+    };
+    let mut sweep = Sweep::new(new).drops(1);
+    for wanted in [2, 3] {
+        sweep = sweep.future(move |shared: Rc<Shared>| async move {
+            let mut receiver = shared.receivers.borrow_mut().pop().expect("there are two");
+            let seen = receiver.wait_for(|value| *value == wanted).await.map(|value| *value);
+            // It stays 2, and is never 3.
+            assert_eq!(seen.is_ok(), wanted == 2);
+        });
+    }
+    let sweep = sweep.future(|shared: Rc<Shared>| async move {
+        let Some(sender) = shared.sender.borrow().clone() else { return };
+        sender.closed().await;
+        assert_eq!(sender.receiver_count(), 0);
+    });
+    let send = |number| {
+        move |shared: &Shared| {
+            let sender = shared.sender.borrow();
+            let _ = sender.as_ref().expect("it is there").send(number);
+        }
+    };
+    let sweep = sweep.act(send(1)).act(send(2)).act(|shared| drop(shared.sender.take()));
+    let orders = sweep.check(|shared, fates| {
+        assert_ne!(fates[0], Fate::Waiting, "the value was missed");
+        // A sender that waits for the end of those who watch keeps the channel open for them.
+        let [_, watches, sends] = [0, 1, 2].map(|number| fates[number] == Fate::Waiting);
+        assert!(!watches || sends, "nobody will change the value, and that was missed");
+        let unused = !shared.receivers.borrow().is_empty();
+        assert!(!sends || watches || unused, "nobody watches, and that was missed");
+    });
+    assert!(orders > 1_000, "{orders}");
+}

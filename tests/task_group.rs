@@ -539,6 +539,71 @@ in_both_styles! {
         assert_eq!(ran.get(), 3);
     }
 
+    fn a_failure_of_an_inner_group_uses_up_no_failure_of_the_outer_in_the_same_turn() {
+        let handled = Log::default();
+        let noted = Rc::clone(&handled);
+        let result = group!(|outer| {
+            child!(outer, {
+                for _ in 0..2 {
+                    wait!(greenloop::yield_now());
+                }
+                Err::<(), _>("outer")
+            });
+            wait!(greenloop::yield_now());
+            let inner = group!(|inner| {
+                child!(inner, { wait!(greenloop::yield_now()); Err::<(), _>("inner") });
+                wait!(pending::<()>());
+                Ok(())
+            });
+            noted.borrow_mut().extend(errors(inner.unwrap_err()));
+            // The end of the outer one was not used up by the inner one.
+            wait!(pending::<()>());
+            Ok(())
+        });
+        assert_eq!(errors(result.unwrap_err()), ["outer"]);
+        // Whether the inner one is told first is a matter of style: a green thread that both would end is
+        // ended by the outer one.
+        assert!(["", "inner"].contains(&handled.borrow().concat().as_str()), "{handled:?}");
+    }
+
+    fn a_failure_in_the_clean_up_of_a_cancelled_group_is_told() {
+        let result: Result<(), GroupError<&str>> = group!(|group| {
+            let unwound = OnDrop::new(|| panic!("in the clean-up"));
+            // Of an async task in both styles: one that unwinds must not panic once more.
+            group.spawn(hold::<_, ()>(unwound));
+            wait!(greenloop::yield_now());
+            group.cancel();
+            wait!(pending::<()>());
+            Ok(())
+        });
+        let error = result.unwrap_err();
+        assert!(!error.is_cancelled());
+        assert_eq!(errors(error), ["in the clean-up"]);
+    }
+
+    fn a_start_that_is_not_done_keeps_the_group_open() {
+        let gate = Gate::new();
+        let (waiting, opened) = (gate.clone(), gate.clone());
+        let ended = Rc::new(Cell::new(false));
+        let seen = Rc::clone(&ended);
+        let opener = start!({
+            for _ in 0..10 {
+                wait!(greenloop::yield_now());
+            }
+            assert!(!seen.get());
+            opened.open();
+        });
+        let result: Result<_, GroupError<()>> = group!(|group| {
+            Ok(group.start(|ready| async move {
+                waiting.wait().await;
+                ready.send(7);
+            }))
+        });
+        ended.set(true);
+        assert_eq!(wait!(result.unwrap()).unwrap(), 7);
+        wait!(opener).unwrap();
+    }
+
     fn starting_waits_until_the_task_says_that_it_is_ready() {
         let result: Result<_, GroupError<&str>> = group!(|group| {
             let gate = Gate::new();

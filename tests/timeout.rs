@@ -1,10 +1,10 @@
 //! A time-out ends a wait when its time has passed, and only then.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::{pending, poll_fn, ready},
     io,
-    pin::pin,
+    pin::{Pin, pin},
     rc::Rc,
     task::Poll,
     thread,
@@ -202,5 +202,40 @@ fn the_error_says_what_happened_and_becomes_an_io_error() {
         let elapsed = timeout(Duration::ZERO, pending::<()>()).await.unwrap_err();
         assert_eq!(elapsed.to_string(), "the time is over");
         assert_eq!(io::Error::from(elapsed).kind(), io::ErrorKind::TimedOut);
+    });
+}
+
+#[test]
+fn a_task_that_is_aborted_when_what_it_waits_for_is_done_does_not_go_on() {
+    run(async {
+        let opened = Rc::new(Cell::new(false));
+        let inner = Rc::new(RefCell::new(greenloop::spawn({
+            let opened = Rc::clone(&opened);
+            async move {
+                while !opened.get() {
+                    greenloop::yield_now().await;
+                }
+                7
+            }
+        })));
+        let went_on = Rc::new(Cell::new(false));
+        let outer = greenloop::spawn({
+            let (inner, went_on) = (Rc::clone(&inner), Rc::clone(&went_on));
+            async move {
+                let value = poll_fn(|cx| Pin::new(&mut *inner.borrow_mut()).poll(cx));
+                drop(timeout(Duration::from_secs(3600), value).await);
+                went_on.set(true);
+            }
+        });
+        greenloop::yield_now().await;
+        opened.set(true);
+        // It ends in this turn, and with that the other one is ready to go on.
+        greenloop::yield_now().await;
+        assert!(inner.borrow().is_finished() && !went_on.get());
+        outer.abort();
+        assert!(outer.await.unwrap_err().is_cancelled());
+        assert!(!went_on.get());
+        let inner = Rc::into_inner(inner).expect("nobody else has it").into_inner();
+        assert_eq!(inner.await.unwrap(), 7);
     });
 }

@@ -265,7 +265,9 @@ macro_rules! queue {
             /// The items as a stream, each of them taken, until the queue is shut down and empty. Several may
             /// be in use at a time. In a green thread, `green::iter` makes an iterator of it.
             ///
-            /// Dropping the stream loses nothing.
+            /// # Cancel safety
+            ///
+            /// Dropping the stream, or the future of a `next`, loses nothing.
             pub fn stream(&self) -> impl Stream<Item = T> {
                 self.shared.stream()
             }

@@ -117,6 +117,7 @@ impl<T, O: Order<T>> Shared<T, O> {
         if self.shut_down.get() {
             return Err(ShutDown(item));
         }
+        self.refuse_items(|| self.free_room());
         // Counted also if a comparison panics, since the item is in then.
         let _counted = Counted { shared: self, before: self.len() };
         self.items_mut().push(item);
@@ -176,6 +177,7 @@ impl<T, O: Order<T>> Shared<T, O> {
 
     /// Takes the item out that was reserved; `None` after an immediate shutdown.
     fn remove(&self) -> Option<T> {
+        self.refuse_items(|| self.gettable.give(1));
         let _counted = Counted { shared: self, before: self.len() };
         self.items_mut().pop()
     }
@@ -195,6 +197,7 @@ impl<T, O: Order<T>> Shared<T, O> {
     }
 
     pub(super) fn shutdown(&self, immediate: bool) {
+        self.refuse_items(|| ());
         self.shut_down.set(true);
         let items = immediate.then(|| mem::replace(&mut *self.items_mut(), O::EMPTY));
         if let Some(items) = &items {
@@ -239,6 +242,23 @@ impl<T, O: Order<T>> Shared<T, O> {
         self.items.try_borrow_mut().unwrap_or_else(|_| panic!("{USES_ITSELF}"))
     }
 
+    /// Panics if an item calls this that is being compared or cloned, after it gave back what was taken for
+    /// the call: a comparison may catch the panic, and the queue has to be what it was.
+    #[inline]
+    fn refuse_items(&self, give_back: impl FnOnce()) {
+        if self.items.try_borrow_mut().is_err() {
+            give_back();
+            panic!("{USES_ITSELF}");
+        }
+    }
+
+    /// Gives the room for one item back.
+    fn free_room(&self) {
+        if self.maxsize.is_some() {
+            self.room.give(1);
+        }
+    }
+
     /// Whether nothing is left, nor will come.
     fn is_drained(&self) -> bool {
         self.shut_down.get() && self.len() == 0
@@ -271,9 +291,7 @@ impl<T, O: Order<T>> Drop for Counted<'_, T, O> {
             shared.unfinished.set(shared.unfinished.get() + 1);
             shared.gettable.give(1);
         } else if len < self.before {
-            if shared.maxsize.is_some() {
-                shared.room.give(1);
-            }
+            shared.free_room();
             shared.notice_end();
         }
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::counted::poll_counted;
-use crate::wait_queue::{State, WaitQueue, Waiter, What};
+use crate::wait_queue::{Grants, State, Turn, WaitQueue, What};
 
 static WHAT: What = What::queue("Barrier");
 
@@ -42,6 +42,8 @@ const BROKEN: u32 = u32::MAX;
 pub struct Barrier {
     parties: usize,
     broken: Cell<bool>,
+    /// How many stand in the line, so that nobody has to count them who arrives.
+    arrived: Cell<usize>,
     waiting: WaitQueue,
 }
 
@@ -58,6 +60,7 @@ impl Barrier {
         Self {
             parties,
             broken: Cell::new(false),
+            arrived: Cell::new(0),
             waiting: WaitQueue::new(&WHAT, Location::caller()),
         }
     }
@@ -72,7 +75,7 @@ impl Barrier {
     ///
     /// Whoever is dropped is not counted any more; the others go on waiting.
     pub fn wait(&self) -> BarrierWait<'_> {
-        BarrierWait { barrier: self, waiter: Waiter::new(0) }
+        BarrierWait { turn: Turn::new(self, 0) }
     }
 
     /// Sends those who wait away with an error, and begins anew. It also mends a barrier that was aborted.
@@ -110,7 +113,7 @@ impl Barrier {
     #[must_use]
     #[doc(alias = "n_waiting")]
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.arrived.get()
     }
 
     /// Whether it was aborted.
@@ -121,6 +124,7 @@ impl Barrier {
     }
 
     fn send_away(&self) {
+        self.arrived.set(0);
         self.waiting.tell_all_with(|_| BROKEN);
     }
 
@@ -129,12 +133,20 @@ impl Barrier {
         if self.broken.get() {
             return Some(Err(BrokenBarrier(())));
         }
-        // Counted only here: waiting is what a barrier is for, so a few steps do not matter.
-        let index = self.waiting.len();
+        let index = self.arrived.get();
         (index + 1 >= self.parties).then(|| {
+            self.arrived.set(0);
             self.waiting.tell_all_with(|index| index);
             Ok(BarrierWaitResult { index, is_leader: true })
         })
+    }
+}
+
+impl Grants for &Barrier {
+    fn take_back(&self, state: State, _: u32) {
+        if state == State::Waiting {
+            self.arrived.set(self.arrived.get() - 1);
+        }
     }
 }
 
@@ -153,9 +165,8 @@ pin_project_lite::pin_project! {
     #[derive(Debug)]
     #[must_use = "a future does nothing unless awaited"]
     pub struct BarrierWait<'a> {
-        barrier: &'a Barrier,
         #[pin]
-        waiter: Waiter,
+        turn: Turn<&'a Barrier>,
     }
 }
 
@@ -163,8 +174,8 @@ impl Future for BarrierWait<'_> {
     type Output = Result<BarrierWaitResult, BrokenBarrier>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let (barrier, waiter) = (*this.barrier, this.waiter.into_ref());
+        let turn = self.into_ref().project_ref().turn;
+        let (barrier, waiter) = (*turn.get_ref().grants(), turn.waiter());
         poll_counted(cx, |cx| match waiter.poll(cx.waker()) {
             State::Idle => {
                 // Somebody may arrive when a stranger's waker is cloned.
@@ -173,6 +184,7 @@ impl Future for BarrierWait<'_> {
                     return Poll::Ready(result);
                 }
                 barrier.waiting.push(waiter, Some(waker));
+                barrier.arrived.set(barrier.arrived.get() + 1);
                 Poll::Pending
             }
             State::Waiting => Poll::Pending,

@@ -25,6 +25,11 @@
 //! left to the crates that are made for it, and which work here, since the wakers of tasks may be woken on
 //! every thread: async-channel, flume, futures-channel, and `tokio::sync`.
 //!
+//! ```compile_fail,E0277
+//! let (sender, receiver) = greenloop::sync::mpsc::unbounded_channel();
+//! std::thread::spawn(move || sender.send("hello"));
+//! ```
+//!
 //! **Fair.** Those who wait are served in the order in which they came, and whoever comes later
 //! does not overtake them, not even when what they wait for has become free and they did not run yet.
 //!

@@ -100,6 +100,10 @@ impl Notify {
 
     /// As [`notified`](Self::notified), for a future that borrows nothing.
     ///
+    /// # Cancel safety
+    ///
+    /// As for `notified`.
+    ///
     /// # Examples
     ///
     /// ```

@@ -219,6 +219,16 @@ impl<T> Receiver<T> {
         }
     }
 
+    /// Whether there is no value to take: it was not sent yet, will not be, or was taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Some(shared) = &self.shared else { return true };
+        let value = shared.value.take();
+        let is_empty = value.is_none();
+        shared.value.set(value);
+        is_empty
+    }
+
     /// Whether it gave its result, and must not be polled any more.
     #[must_use]
     pub fn is_terminated(&self) -> bool {

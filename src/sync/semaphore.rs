@@ -155,6 +155,10 @@ impl Semaphore {
     ///
     /// When the semaphore is closed, or closes meanwhile.
     ///
+    /// # Cancel safety
+    ///
+    /// As for `acquire`.
+    ///
     /// # Examples
     ///
     /// ```
@@ -178,6 +182,10 @@ impl Semaphore {
     /// # Errors
     ///
     /// When the semaphore is closed, or closes meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`acquire`](Self::acquire).
     pub async fn acquire_many_owned(
         self: Rc<Self>,
         permits: u32,

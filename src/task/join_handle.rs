@@ -81,6 +81,11 @@ impl<T> JoinHandle<T> {
     ///
     /// [`JoinError::is_cancelled`], or the panic of a destructor. `Ok` is the output of a task that
     /// had ended before.
+    ///
+    /// # Cancel safety
+    ///
+    /// The task is aborted with the first poll. Dropped before that, the future detaches the task; dropped
+    /// later, nobody learns when it is gone.
     #[doc(alias = "kill")]
     pub async fn abort_and_wait(self) -> Result<T, JoinError> {
         self.abort();

@@ -141,8 +141,9 @@ impl<T> Sender<T> {
         messages.push_back(Message { value, left: receivers });
         drop(messages);
         shared.next.set(shared.next.get() + 1);
-        drop(oldest);
         shared.waits_for_message.tell_all();
+        // At last, since its destructor may panic.
+        drop(oldest);
         Ok(receivers)
     }
 

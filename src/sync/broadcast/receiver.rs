@@ -181,10 +181,11 @@ impl<T> Drop for Receiver<T> {
         for position in self.position.max(shared.first())..next {
             got.push(shared.take(position));
         }
-        drop(got);
         if left == 0 {
             shared.waits_for_close.tell_all();
         }
+        // At last, since a destructor may panic.
+        drop(got);
     }
 }
 

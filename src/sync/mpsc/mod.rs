@@ -43,7 +43,7 @@ mod shared;
 mod unbounded;
 
 pub use self::{
-    permit::{OwnedPermit, Permit},
+    permit::{OwnedPermit, Permit, PermitIterator},
     receiver::Receiver,
     receiving::{Recv, RecvMany},
     sender::{Sender, WeakSender, channel},

@@ -1,6 +1,6 @@
 //! A slot of a channel that was taken before there is a message.
 
-use std::{fmt, mem::ManuallyDrop};
+use std::{fmt, iter::FusedIterator, mem::ManuallyDrop};
 
 use super::sender::Sender;
 
@@ -29,6 +29,43 @@ impl<T> Drop for Permit<'_, T> {
 impl<T> fmt::Debug for Permit<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit").finish_non_exhaustive()
+    }
+}
+
+/// Slots for several messages, given as one [`Permit`] each. Those that are left are given back when it is
+/// dropped.
+#[must_use = "the slots are given back when this is dropped"]
+#[clippy::has_significant_drop]
+pub struct PermitIterator<'a, T> {
+    pub(super) sender: &'a Sender<T>,
+    pub(super) left: usize,
+}
+
+impl<'a, T> Iterator for PermitIterator<'a, T> {
+    type Item = Permit<'a, T>;
+
+    fn next(&mut self) -> Option<Permit<'a, T>> {
+        self.left = self.left.checked_sub(1)?;
+        Some(Permit { sender: self.sender })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<T> ExactSizeIterator for PermitIterator<'_, T> {}
+impl<T> FusedIterator for PermitIterator<'_, T> {}
+
+impl<T> Drop for PermitIterator<'_, T> {
+    fn drop(&mut self) {
+        self.sender.shared.give_back(self.left);
+    }
+}
+
+impl<T> fmt::Debug for PermitIterator<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PermitIterator").field("left", &self.left).finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, mem, panic::Location, pin::Pin, rc::Rc, time::Duration};
 use super::{
     Receiver,
     error::{SendError, SendTimeoutError, TrySendError},
-    permit::{OwnedPermit, Permit},
+    permit::{OwnedPermit, Permit, PermitIterator},
     receiving::Receiving,
     sending::{Reserve, Send},
     shared::Shared,
@@ -133,6 +133,60 @@ impl<T> Sender<T> {
     /// ```
     pub fn reserve(&self) -> Reserve<'_, T> {
         Reserve { room: Take::new(self, 1) }
+    }
+
+    /// As [`reserve`](Self::reserve), for so many messages, whose room is taken together.
+    ///
+    /// # Errors
+    ///
+    /// When the receiver is closed or dropped, also while this waits; and when the channel never holds so
+    /// many messages.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for `reserve`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use greenloop::sync::mpsc;
+    ///
+    /// greenloop::run(async {
+    ///     let (sender, mut receiver) = mpsc::channel(2);
+    ///     for (permit, word) in sender.reserve_many(2).await.unwrap().zip(["bread", "salt"]) {
+    ///         permit.send(word);
+    ///     }
+    ///     assert_eq!(receiver.recv().await, Some("bread"));
+    ///     assert_eq!(receiver.recv().await, Some("salt"));
+    /// });
+    /// ```
+    pub async fn reserve_many(&self, count: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
+        let number = self.wanted(count).ok_or(SendError(()))?;
+        Take::new(self, number).await.map_err(|_| SendError(()))?;
+        Ok(PermitIterator { sender: self, left: count })
+    }
+
+    /// Takes room for so many messages together if there is so much, and nobody waits for it.
+    ///
+    /// # Errors
+    ///
+    /// When there is not, or the receiver was closed or dropped. When the channel never holds so many
+    /// messages it counts as full.
+    pub fn try_reserve_many(
+        &self,
+        count: usize,
+    ) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
+        let Some(number) = self.wanted(count) else { return Err(TrySendError::Full(())) };
+        match self.shared.slots.try_take(number) {
+            Ok(()) => Ok(PermitIterator { sender: self, left: count }),
+            Err(Refused::TooFew) => Err(TrySendError::Full(())),
+            Err(Refused::Closed) => Err(TrySendError::Closed(())),
+        }
+    }
+
+    /// So many slots, if there are so many at all.
+    fn wanted(&self, count: usize) -> Option<u32> {
+        u32::try_from(count).ok().filter(|_| count <= self.max_capacity())
     }
 
     /// As [`reserve`](Self::reserve), for a permit that has the sender.

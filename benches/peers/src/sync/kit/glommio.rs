@@ -4,6 +4,7 @@ use crate::micro::{Runtime, peer::glommio::Glommio};
 use crate::sync::{Kit, SyncBench, benches, finish};
 use glommio::channels::local_channel::{LocalReceiver, LocalSender, new_bounded};
 use glommio::sync::{RwLock, Semaphore};
+use std::hint::black_box;
 use std::rc::Rc;
 
 /// glommio.
@@ -33,11 +34,15 @@ async fn run(bench: SyncBench) {
         }
         SyncBench::Lock => {
             let lock = RwLock::new(0);
-            benches::alone(async || *lock.write().await.unwrap() += 1).await
+            let take = async || *black_box(&lock).write().await.unwrap() += 1;
+            let figures = benches::alone(take).await;
+            assert_eq!(*lock.read().await.unwrap(), benches::LOCKS);
+            figures
         }
         SyncBench::Semaphore => {
             let semaphore = Semaphore::new(1);
-            benches::alone(async || drop(semaphore.acquire_permit(1).await.unwrap())).await
+            let take = async || drop(black_box(&semaphore).acquire_permit(1).await.unwrap());
+            benches::alone(take).await
         }
         SyncBench::Notify => unreachable!("it has none"),
         SyncBench::WaitingForSemaphore => {

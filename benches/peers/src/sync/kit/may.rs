@@ -29,12 +29,14 @@ fn run(bench: SyncBench) -> Figures {
         SyncBench::OneshotSpawn => oneshot_spawn(),
         SyncBench::Lock => {
             let mutex = Mutex::new(0);
-            alone(|| *mutex.lock().expect("no panic") += 1)
+            let figures = alone(|| *black_box(&mutex).lock().expect("no panic") += 1);
+            assert_eq!(mutex.into_inner().expect("no panic"), LOCKS);
+            figures
         }
         SyncBench::Semaphore => {
             let semaphore = Semphore::new(1);
             alone(|| {
-                semaphore.wait();
+                black_box(&semaphore).wait();
                 semaphore.post();
             })
         }

@@ -4,6 +4,7 @@ use crate::micro::{Runtime, peer::monoio::MonoioUring};
 use crate::sync::{Kit, SyncBench, benches, finish};
 use local_sync::mpsc::bounded::{self, Rx, Tx};
 use local_sync::{oneshot, semaphore::Semaphore};
+use std::hint::black_box;
 use std::rc::Rc;
 
 /// monoio.
@@ -37,7 +38,8 @@ async fn run(bench: SyncBench) {
         }
         SyncBench::Semaphore => {
             let semaphore = Semaphore::new(1);
-            benches::alone(async || drop(semaphore.acquire().await.unwrap())).await
+            let take = async || drop(black_box(&semaphore).acquire().await.unwrap());
+            benches::alone(take).await
         }
         SyncBench::Lock | SyncBench::Notify => unreachable!("it has none"),
         SyncBench::WaitingForSemaphore => {

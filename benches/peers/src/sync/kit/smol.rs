@@ -4,6 +4,7 @@ use crate::micro::{Runtime, peer::smol::Smol};
 use crate::sync::{Kit, SyncBench, benches, finish};
 use smol::channel::{self, Receiver, Sender};
 use smol::lock::{Mutex, Semaphore};
+use std::hint::black_box;
 use std::rc::Rc;
 
 /// smol.
@@ -33,11 +34,13 @@ async fn run(bench: SyncBench) {
         }
         SyncBench::Lock => {
             let mutex = Mutex::new(0);
-            benches::alone(async || *mutex.lock().await += 1).await
+            let figures = benches::alone(async || *black_box(&mutex).lock().await += 1).await;
+            assert_eq!(mutex.into_inner(), benches::LOCKS);
+            figures
         }
         SyncBench::Semaphore => {
             let semaphore = Semaphore::new(1);
-            benches::alone(async || drop(semaphore.acquire().await)).await
+            benches::alone(async || drop(black_box(&semaphore).acquire().await)).await
         }
         SyncBench::Notify => unreachable!("it has none"),
         SyncBench::WaitingForSemaphore => {

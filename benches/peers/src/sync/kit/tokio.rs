@@ -2,6 +2,7 @@
 
 use crate::micro::{Runtime, peer::tokio::Tokio};
 use crate::sync::{Kit, SyncBench, benches, finish};
+use std::hint::black_box;
 use std::rc::Rc;
 use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot};
 
@@ -30,11 +31,14 @@ async fn run(bench: SyncBench) {
         }
         SyncBench::Lock => {
             let mutex = Mutex::new(0);
-            benches::alone(async || *mutex.lock().await += 1).await
+            let figures = benches::alone(async || *black_box(&mutex).lock().await += 1).await;
+            assert_eq!(mutex.into_inner(), benches::LOCKS);
+            figures
         }
         SyncBench::Semaphore => {
             let semaphore = Semaphore::new(1);
-            benches::alone(async || drop(semaphore.acquire().await.unwrap())).await
+            let take = async || drop(black_box(&semaphore).acquire().await.unwrap());
+            benches::alone(take).await
         }
         SyncBench::Notify => {
             let wait = async |notify: &Notify| notify.notified().await;
