@@ -238,8 +238,7 @@ impl Executor {
             }
             return true;
         }
-        if header.has(RUNNING) {
-            // A green thread is aborting it, and waits in one of its destructors.
+        if header.has(RUNNING | ABORTED) && self.is_not_to_be_polled(task) {
             return true;
         }
         if self.closing.get() && (!header.has(ASKS) || cfg!(panic = "abort")) {
@@ -265,6 +264,23 @@ impl Executor {
             Poll::Ready(Ok(())) => self.finish(task),
             Poll::Ready(Err(payload)) => self.fail(task, payload),
         }
+        true
+    }
+
+    /// Whether a task of the run queue must not be polled, because it is ending.
+    #[cold]
+    fn is_not_to_be_polled(&self, task: NonNull<Header>) -> bool {
+        // SAFETY: the caller found it alive.
+        let header = unsafe { task.as_ref() };
+        if header.has(RUNNING) {
+            // A green thread is aborting it, and waits in one of its destructors.
+            return true;
+        }
+        if header.has(ASKS) {
+            return false;
+        }
+        // The root.
+        self.cancel(task);
         true
     }
 
