@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Executor, JoinError, TaskKey, cell,
+    Executor, JoinError, TaskKey, cell, contain,
     header::{COLD, DETACHED, DONE, Header, NO_JOINER, OUTPUT, RUNNING},
 };
 
@@ -110,6 +110,6 @@ impl Executor {
         if header.has(DONE) && !header.has(RUNNING) {
             self.discard(task);
         }
-        drop(joiner);
+        contain(|| drop(joiner));
     }
 }
