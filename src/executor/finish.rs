@@ -34,6 +34,7 @@ impl Executor {
         // SAFETY: in the table until it is done.
         let header = unsafe { task.as_ref() };
         header.set(DONE | OUTPUT);
+        self.alive.set(self.alive.get() - 1);
         // What hardly any task has that ends before its handle is polled.
         if header.has(ROOT | COLD | DETACHED) || header.joiner.get() != NO_JOINER {
             self.announce(task);

@@ -126,6 +126,8 @@ pub(crate) struct Executor {
     report: Report,
     /// The task whose end the loop waits for has ended.
     root_done: Cell<bool>,
+    /// How many tasks have not ended. A launcher's worker tells that in every turn.
+    alive: Cell<usize>,
     polls: Cell<u64>,
     foreign_wakes: Cell<u64>,
 }
@@ -149,6 +151,7 @@ impl Executor {
             closing: Cell::new(false),
             report,
             root_done: Cell::new(false),
+            alive: Cell::new(0),
             polls: Cell::new(0),
             foreign_wakes: Cell::new(0),
         }
@@ -197,6 +200,7 @@ impl Executor {
         let id = id.unwrap_or_else(|| self.ids.next());
         let slot = self.table.insert(task, id);
         header.slot.set(slot);
+        self.alive.set(self.alive.get() + 1);
         if name.is_some() {
             self.colds.with(header, |cold| cold.name = name);
         }
@@ -308,9 +312,7 @@ impl Executor {
 
     /// How many tasks have not ended.
     pub(crate) fn alive(&self) -> usize {
-        // SAFETY: in the table.
-        let is_done = |task: NonNull<Header>| unsafe { task.as_ref() }.has(DONE);
-        self.table.everyone().into_iter().filter(|(_, _, task)| !is_done(*task)).count()
+        self.alive.get()
     }
 
     pub(crate) fn polls(&self) -> u64 {
