@@ -203,7 +203,12 @@ impl Core {
 
     /// Whether this process is a child of the one that made the loop.
     fn is_forked(&self) -> bool {
-        fork::generation_unchecked() != self.fork_generation
+        fork::generation_unchecked() != self.process()
+    }
+
+    /// The process that made the loop, as `fork.rs` counts them.
+    pub(super) fn process(&self) -> u32 {
+        self.fork_generation
     }
 
     /// Has the reactor watch a descriptor.
