@@ -423,6 +423,16 @@ impl Reactor {
         Ok(())
     }
 
+    /// Takes the wakers of everybody who waits for a descriptor.
+    pub(crate) fn take_waiters(&mut self) -> Vec<Waker> {
+        let mut woken = Vec::new();
+        for (_, source) in &mut self.sources {
+            source.read.take_all(&mut woken);
+            source.write.take_all(&mut woken);
+        }
+        woken
+    }
+
     /// Whether anybody waits for a descriptor.
     pub(crate) fn has_waiters(&self) -> bool {
         self.sources.iter().any(|(_, source)| source.read.is_awaited() || source.write.is_awaited())

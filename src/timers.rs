@@ -170,6 +170,12 @@ impl Timers {
         }
     }
 
+    /// Disarms all timers and gives their wakers.
+    pub(crate) fn take_wakers(&mut self) -> Vec<Waker> {
+        let all = std::mem::replace(self, Self::new());
+        all.timers.into_iter().filter_map(|timer| timer.waker).collect()
+    }
+
     /// How many timers are armed.
     pub(crate) fn len(&self) -> usize {
         self.armed
