@@ -62,8 +62,17 @@ fn main() -> ExitCode {
         CASES.iter().for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
     }
-    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let chosen = |name: &str| filter.is_none_or(|filter| name.contains(filter.as_str()));
+    let (mut wanted, mut skipped) = (Vec::new(), Vec::new());
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--skip" => skipped.extend(rest.next()),
+            flag if flag.starts_with('-') => {}
+            _ => wanted.push(argument),
+        }
+    }
+    let is_in = |words: &[&String], name: &str| words.iter().any(|word| name.contains(*word));
+    let chosen = |name: &str| (wanted.is_empty() || is_in(&wanted, name)) && !is_in(&skipped, name);
     let mut failed = Vec::new();
     for (name, _) in CASES.iter().filter(|(name, _)| chosen(name)) {
         let result = run_alone(name);
@@ -463,6 +472,35 @@ cases! {
             greenloop::run(hold::<_, ()>((guard, OnDrop::new(|| assert!(!thread::panicking())))));
         }));
         assert!(caught.is_err() && drops.count() == 4);
+    }
+
+    fn a_root_that_a_green_thread_aborts_is_gone_when_its_run_returns() {
+        // It borrows from here, and a destructor of its that waited on the green thread's stack would
+        // leave the rest of it there.
+        let gone = Cell::new(false);
+        let mut event_loop = EventLoop::new().unwrap();
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            event_loop.try_run(async {
+                let _gone = OnDrop::new(|| gone.set(true));
+                let _waits = OnDrop::new(|| pending::<()>().wait());
+                let root = task::current().abort_handle();
+                let killer = green::spawn(move || root.abort());
+                killer.await.unwrap();
+                pending::<()>().await;
+            })
+        }));
+        assert!(gone.get());
+        let message = *ended.unwrap_err().downcast::<&str>().unwrap();
+        assert!(message.starts_with("wait() works in green threads only"), "{message}");
+        // Without such a destructor, it was cancelled.
+        let aborted = support::panic_of(|| {
+            event_loop.run(async {
+                let root = task::current().abort_handle();
+                greenloop::spawn(async move { root.abort() }).await.unwrap();
+                pending::<()>().await;
+            })
+        });
+        assert!(aborted.message.ends_with("was cancelled"), "{aborted:?}");
     }
 
     fn a_loop_that_runs_for_ever_without_anybody_to_stop_it_is_one() {

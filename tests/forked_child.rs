@@ -124,6 +124,24 @@ fn a_child_forked_by_a_task_is_refused_the_next_turn() {
 }
 
 #[test]
+fn a_handle_of_the_parents_loop_gives_an_error_in_the_child() {
+    own_process::run("a_handle_of_the_parents_loop_gives_an_error_in_the_child", || {
+        let mut event_loop = EventLoop::new().unwrap();
+        let (handle, spawned) = (event_loop.handle(), event_loop.handle().spawn(async { 7 }));
+
+        let child = Child::start(|| {
+            assert!(handle.spawn(async {}).join().unwrap_err().is_cancelled());
+            handle.stop();
+            // From a task of the child's own loop, too.
+            run(async { assert!(handle.spawn(async {}).await.unwrap_err().is_cancelled()) });
+        });
+
+        child.assert_well();
+        assert_eq!(event_loop.run(spawned).unwrap(), 7);
+    });
+}
+
+#[test]
 fn a_child_makes_a_loop_that_works() {
     own_process::run("a_child_makes_a_loop_that_works", || {
         run(sleep(MILLISECOND));

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use green_support::{Drops, Log, panic_of, park, run, watch};
+use green_support::{Drops, Log, OnDrop, panic_of, park, run, watch};
 use greenloop::{
     EventLoop,
     green::{self, Builder, JoinHandle, Wait},
@@ -298,6 +298,45 @@ fn a_look_may_end_in_a_panic_and_nothing_is_lost() {
         assert_eq!(text, "no look");
         assert_eq!(thread.wait().unwrap(), 7);
     });
+}
+
+#[test]
+fn what_is_looked_at_stays_until_the_looks_are_over_also_at_the_loops_end() {
+    let drops = Drops::new();
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    run({
+        let (drops, seen) = (drops.clone(), Rc::clone(&seen));
+        move || {
+            let guard = drops.guard();
+            let thread = Rc::new(green::spawn(move || ("bread".to_owned(), guard)));
+            green::yield_now();
+            // The second begins after the first and ends before it; the third outlives both.
+            for number in [1, 2, 3] {
+                let (thread, drops, seen) = (Rc::clone(&thread), drops.clone(), Rc::clone(&seen));
+                drop(green::spawn(move || {
+                    thread.peek(|output| {
+                        let _look = OnDrop::new(|| {
+                            let text = output.as_ref().unwrap().0.clone();
+                            seen.borrow_mut().push((number, text, drops.count()));
+                        });
+                        match number {
+                            2 => green::yield_now(),
+                            1 => (0..2).for_each(|_| green::yield_now()),
+                            _ => park(),
+                        }
+                    });
+                }));
+            }
+            for _ in 0..5 {
+                green::yield_now();
+            }
+            let text = thread.peek(|output| output.as_ref().unwrap().0.clone());
+            assert_eq!(text.as_deref(), Some("bread"));
+        }
+    });
+    let looks = [2, 1, 3].map(|number| (number, "bread".to_owned(), 0));
+    assert_eq!(*seen.borrow(), looks);
+    assert_eq!(drops.count(), 1);
 }
 
 #[test]

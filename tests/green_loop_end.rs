@@ -12,12 +12,14 @@ use std::{
     io,
     mem::MaybeUninit,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
         mpsc,
     },
+    task::{Context, Wake, Waker},
     thread,
 };
 
@@ -275,6 +277,63 @@ fn a_loop_that_ended_by_a_panic_is_followed_by_another() {
         assert!(result.is_err());
     }
     assert_eq!(run(|| green::spawn(|| 7).wait().unwrap()), 7);
+}
+
+#[test]
+fn a_loop_that_a_panic_drops_ends_its_green_threads() {
+    let drops = Drops::new();
+    let result: Result<(), _> = catch_unwind(AssertUnwindSafe(|| {
+        let mut event_loop = EventLoop::new().unwrap();
+        for _ in 0..10 {
+            let guard = drops.guard();
+            event_loop.run(async {
+                drop(green::spawn(move || {
+                    let _guard = guard;
+                    park();
+                }));
+                greenloop::yield_now().await;
+            });
+        }
+        assert_eq!(drops.count(), 0);
+        panic!("no bread");
+    }));
+    assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"no bread"));
+    assert_eq!(drops.count(), 10);
+}
+
+#[test]
+fn a_loop_ends_although_a_waker_that_waits_for_its_green_threads_panics() {
+    struct Explosive;
+
+    impl Wake for Explosive {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Explosive {
+        fn drop(&mut self) {
+            panic!("the waker");
+        }
+    }
+
+    let drops = Drops::new();
+    let mut event_loop = EventLoop::new().unwrap();
+    let (first, second) = (drops.guard(), drops.guard());
+    let handles = event_loop.run(async {
+        let explosive = Waker::from(Arc::new(Explosive));
+        let mut handles = [first, second].map(|guard| {
+            green::spawn(move || {
+                let _guard = guard;
+                park();
+            })
+        });
+        greenloop::yield_now().await;
+        let polled = Pin::new(&mut handles[0]).poll(&mut Context::from_waker(&explosive));
+        assert!(polled.is_pending());
+        handles
+    });
+    drop(event_loop);
+    assert_eq!(drops.count(), 2);
+    drop(handles);
 }
 
 /// Where the stacks of ten green threads that are alive together are.

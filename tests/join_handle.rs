@@ -376,6 +376,26 @@ fn a_destructor_that_polls_a_handle_at_the_end_of_the_loop_gets_an_error() {
 }
 
 #[test]
+fn an_output_that_polls_its_own_handle_when_the_loop_ends_gets_an_error() {
+    type Output = OnDrop<Box<dyn FnOnce()>>;
+    let polled = Rc::new(RefCell::new(Vec::new()));
+    let slot = Rc::new(RefCell::new(None::<task::JoinHandle<Output>>));
+    greenloop::run(async {
+        let output: Output = OnDrop::new(Box::new({
+            let (slot, polled) = (Rc::clone(&slot), Rc::clone(&polled));
+            move || {
+                let mut task = slot.take().unwrap();
+                polled.borrow_mut().push(poll_once(&mut task).map(|output| output.is_err()));
+                assert!(task.is_finished() && task.peek(|_| ()).is_none());
+            }
+        }));
+        slot.replace(Some(greenloop::spawn(std::future::ready(output))));
+        greenloop::yield_now().await;
+    });
+    assert_eq!(polled.take(), [Poll::Ready(true)]);
+}
+
+#[test]
 fn ids_tell_handles_apart() {
     greenloop::run(async {
         let task = greenloop::spawn(std::future::pending::<()>());

@@ -7,19 +7,23 @@ mod own_process;
 mod support;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::SeqCst},
     },
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
     thread,
     time::Duration,
 };
 
-use greenloop::{EventLoop, Handle, event_loop, net::TcpListener, task::JoinHandle};
-use support::{Drops, Gate, OnDrop, block_on, hold, own_waker, suspend};
+use greenloop::{
+    EventLoop, Handle, event_loop,
+    net::{TcpListener, UnixStream},
+    task::JoinHandle,
+};
+use support::{Drops, Gate, OnDrop, Wakes, block_on, hold, own_waker, suspend};
 
 #[test]
 fn tasks_in_every_state_are_dropped_with_the_loop() {
@@ -597,4 +601,80 @@ fn a_sleep_and_a_socket_may_outlive_their_loop() {
         (sleep, listener)
     });
     thread::spawn(move || drop((sleep, listener))).join().unwrap();
+}
+
+#[test]
+fn who_waits_for_a_socket_or_a_sleep_from_outside_is_woken_by_the_end_of_the_loop() {
+    let wakes = Wakes::new();
+    let waker = wakes.waker();
+    let mut cx = Context::from_waker(&waker);
+    let (mut event_loop, listener) = (EventLoop::new().unwrap(), Rc::new(OnceCell::new()));
+    let (mut accepting, mut sleeping) = event_loop.run(async {
+        let bound = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = Rc::clone(&listener);
+        assert!(listener.set(bound).is_ok());
+        let mut accepting = Box::pin(async move { listener.get().unwrap().accept().await });
+        let mut sleeping = Box::pin(greenloop::sleep(Duration::from_secs(3600)));
+        assert!(accepting.as_mut().poll(&mut cx).is_pending());
+        assert!(sleeping.as_mut().poll(&mut cx).is_pending());
+        (accepting, sleeping)
+    });
+    assert_eq!(wakes.count(), 0);
+
+    drop(event_loop);
+
+    assert_eq!(wakes.count(), 2);
+    let Poll::Ready(Err(error)) = accepting.as_mut().poll(&mut cx) else { panic!("no error") };
+    assert!(error.to_string().contains("event loop"), "{error}");
+    support::panic_of(|| sleeping.as_mut().poll(&mut cx));
+}
+
+#[test]
+fn a_destructor_may_write_to_a_socket_that_another_task_waits_for() {
+    let drops = Drops::new();
+    for reader_first in [true, false] {
+        greenloop::run(async {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let guards = (drops.guard(), drops.guard());
+            let reader = async move {
+                let _guard = guards.0;
+                let _ = ours.read(&mut [0; 8]).await;
+                panic!("nobody polls a task of a loop that ends");
+            };
+            let writer = async move {
+                let _guard = guards.1;
+                hold::<_, ()>(OnDrop::new(move || drop(theirs.try_write(b"x")))).await;
+            };
+            if reader_first {
+                drop((greenloop::spawn(reader), greenloop::spawn(writer)));
+            } else {
+                drop((greenloop::spawn(writer), greenloop::spawn(reader)));
+            }
+            for _ in 0..3 {
+                greenloop::yield_now().await;
+            }
+        });
+    }
+    assert_eq!(drops.count(), 4);
+}
+
+#[test]
+fn a_loop_that_a_panic_drops_ends_its_tasks() {
+    let drops = Drops::new();
+    let panic = support::panic_of::<()>(|| {
+        let mut event_loop = EventLoop::new().unwrap();
+        event_loop.run(async {
+            for _ in 0..3 {
+                drop(greenloop::spawn(hold::<_, ()>(drops.guard())));
+                // A panic of a destructor in the middle of a panic.
+                let panics = OnDrop::new(|| panic!("a destructor"));
+                drop(greenloop::spawn(hold::<_, ()>((panics, drops.guard()))));
+            }
+            greenloop::yield_now().await;
+        });
+        assert_eq!(drops.count(), 0);
+        std::panic::resume_unwind(Box::new("the caller"));
+    });
+    assert_eq!(panic.message, "a destructor");
+    assert_eq!(drops.count(), 6);
 }

@@ -18,9 +18,9 @@ use std::{
 
 use greenloop::{
     EventLoop, Handle,
-    task::{Builder, JoinError},
+    task::{Builder, JoinError, JoinHandle},
 };
-use support::{Drops, Gate, OnDrop, hold, panic_of};
+use support::{Drops, Gate, OnDrop, hold, panic_of, poll_once};
 
 /// A loop, and what its hook was told.
 fn reporting_loop() -> (EventLoop, Rc<RefCell<Vec<String>>>) {
@@ -309,6 +309,21 @@ fn a_panic_after_the_handle_was_dropped_is_reported_once() {
 }
 
 #[test]
+fn a_panic_of_a_task_that_has_just_dropped_its_own_handle_is_reported_once() {
+    let reports = reports_of(async {
+        let own = Rc::new(RefCell::new(None));
+        let handle = Rc::clone(&own);
+        own.replace(Some(greenloop::spawn(async move {
+            drop(handle.take());
+            panic!("oh");
+        })));
+        settle().await;
+        assert!(own.borrow().is_none());
+    });
+    assert_one_report(&reports, "panicked: oh");
+}
+
+#[test]
 fn a_panic_before_the_handle_is_dropped_is_reported_then() {
     let (mut event_loop, reports) = reporting_loop();
     event_loop.run(async {
@@ -549,6 +564,41 @@ fn a_hook_may_use_the_loop() {
         settle().await;
     });
     assert!(ran.get());
+}
+
+/// Ends a loop whose hook gets hold of the handle of the task whose panic it is told.
+fn end_with_a_hook_that_has_the_handle(mut act: impl FnMut(JoinHandle<()>) + 'static) {
+    let kept = Rc::new(RefCell::new(None));
+    let said = Rc::new(RefCell::new(Vec::new()));
+    let hook = {
+        let (kept, said, act) = (Rc::clone(&kept), Rc::clone(&said), RefCell::new(move |h| act(h)));
+        move |error: &JoinError| {
+            let handle: Option<JoinHandle<()>> = kept.take();
+            if let Some(handle) = handle {
+                (act.borrow_mut())(handle);
+            }
+            said.borrow_mut().push(error.to_string());
+        }
+    };
+    let mut event_loop = EventLoop::builder().on_unobserved_panic(hook).build().unwrap();
+    event_loop.run(async {
+        kept.replace(Some(greenloop::spawn(async { panic!("oh") })));
+        settle().await;
+    });
+    drop(event_loop);
+    assert_one_report(&said.take(), "panicked: oh");
+}
+
+#[test]
+fn a_hook_may_drop_the_handle_whose_panic_it_is_told_at_the_loops_end() {
+    end_with_a_hook_that_has_the_handle(drop);
+}
+
+#[test]
+fn a_hook_may_poll_the_handle_whose_panic_it_is_told_at_the_loops_end() {
+    end_with_a_hook_that_has_the_handle(|mut handle| {
+        assert!(poll_once(&mut handle).is_pending(), "the loop's end has it already");
+    });
 }
 
 #[test]

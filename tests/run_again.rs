@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::{cell::Cell, cell::RefCell, rc::Rc, thread, time::Duration};
+use std::{cell::Cell, cell::RefCell, future::poll_fn, rc::Rc, task::Poll, thread, time::Duration};
 
 use greenloop::{
     EventLoop, Handle, event_loop,
@@ -248,4 +248,21 @@ fn statistics_count_from_run_to_run() {
         greenloop::sleep(Duration::from_millis(1)).await;
         assert!(event_loop::statistics().turns > after_first.turns);
     });
+}
+
+#[test]
+fn a_root_that_is_done_is_not_polled_again_although_it_was_woken() {
+    let (polls, mut event_loop) = (Cell::new(0), EventLoop::new().unwrap());
+    let waker = event_loop.run(poll_fn(|cx| {
+        polls.set(polls.get() + 1);
+        cx.waker().wake_by_ref();
+        Poll::Ready(cx.waker().clone())
+    }));
+    waker.wake();
+    event_loop.run(async {
+        for _ in 0..3 {
+            greenloop::yield_now().await;
+        }
+    });
+    assert_eq!(polls.get(), 1);
 }

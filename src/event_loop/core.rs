@@ -203,7 +203,12 @@ impl Core {
 
     /// Whether this process is a child of the one that made the loop.
     fn is_forked(&self) -> bool {
-        fork::generation_unchecked() != self.fork_generation
+        fork::generation_unchecked() != self.process()
+    }
+
+    /// The process that made the loop, as `fork.rs` counts them.
+    pub(super) fn process(&self) -> u32 {
+        self.fork_generation
     }
 
     /// Has the reactor watch a descriptor.
@@ -324,7 +329,24 @@ impl Core {
     pub(super) fn shut_down(&self) {
         for (id, name) in self.executor.shut_down() {
             let name = name.as_deref().unwrap_or("(no name)");
-            eprintln!("greenloop: task {id} {name} could not be ended with its loop; it is leaked");
+            // It may be that nobody reads standard error any more.
+            contain(|| {
+                eprintln!(
+                    "greenloop: task {id} {name} could not be ended with its loop; it is leaked"
+                );
+            });
+        }
+    }
+}
+
+impl Drop for Core {
+    /// Wakes whoever still waits for a descriptor or a time. That is no task of the loop, and learns from
+    /// its next poll that the loop is gone.
+    fn drop(&mut self) {
+        let mut waiting = self.reactor.get_mut().take_waiters();
+        waiting.extend(self.timers.get_mut().take_wakers());
+        for waker in waiting {
+            wake(waker);
         }
     }
 }

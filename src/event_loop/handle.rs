@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU64, panic::Location};
 
-use super::{current, remote::RemoteTask};
+use super::{Core, current, fork, remote::RemoteTask};
 use crate::executor::{Injector, InjectorArc, Job, SpawnOptions};
 
 pub use super::remote::RemoteJoinHandle;
@@ -22,11 +22,14 @@ pub use super::remote::RemoteJoinHandle;
 pub struct Handle {
     id: NonZeroU64,
     injector: InjectorArc<Injector>,
+    /// The process of the loop, as `fork.rs` counts them.
+    process: u32,
 }
 
 impl Handle {
-    pub(super) fn new(id: NonZeroU64, injector: InjectorArc<Injector>) -> Self {
-        Self { id, injector }
+    pub(super) fn new(core: &Core) -> Self {
+        let injector = core.executor.injector().clone();
+        Self { id: core.id(), injector, process: core.process() }
     }
 
     /// Returns the handle of the loop that this thread is running.
@@ -46,13 +49,14 @@ impl Handle {
     /// Returns the handle of the loop that this thread is running, if it is running one.
     #[must_use]
     pub fn try_current() -> Option<Self> {
-        current::with(|core| Self::new(core.id(), core.executor.injector().clone()))
+        current::with(Self::new)
     }
 
     /// Spawns a future on the loop, from any thread.
     ///
     /// The returned handle may be awaited on any runtime, or joined by a thread. If the loop has
-    /// ended, or ends before the future does, the future is dropped and the handle gives an error.
+    /// ended, or ends before the future does, the future is dropped and the handle gives an error; so it
+    /// does in a forked child, where its parent's loop does not run.
     ///
     /// # Examples
     ///
@@ -125,7 +129,7 @@ impl Handle {
     pub fn stop(&self) {
         let id = self.id;
         let _ = self.post(Box::new(move || {
-            current::with_loop(id, super::Core::stop);
+            current::with_loop(id, Core::stop);
         }));
     }
 
@@ -133,7 +137,12 @@ impl Handle {
         self.id
     }
 
+    /// Has the loop do a job, or gives it back if that will never happen.
     pub(super) fn post(&self, job: Job) -> Result<(), Job> {
+        if fork::generation_unchecked() != self.process {
+            // The loop is the parent's; what this child has of it never turns again.
+            return Err(job);
+        }
         self.injector.post(job)
     }
 }

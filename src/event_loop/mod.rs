@@ -229,7 +229,7 @@ impl EventLoop {
     /// Returns a handle, with which other threads reach the loop.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle::new(self.core.id(), self.core.executor.injector().clone())
+        Handle::new(&self.core)
     }
 
     /// Returns the loop's figures. Within a run use [`statistics`].

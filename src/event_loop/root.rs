@@ -28,10 +28,8 @@ struct EndRoot<'a, T> {
 
 impl<T> Drop for EndRoot<'_, T> {
     fn drop(&mut self) {
-        let executor = &self.core.executor;
-        // Both do nothing if the run came to its end. Otherwise it is a deadlock, or the loop itself has
-        // panicked; no task is being polled, so the abort takes place at once.
-        executor.abort(self.key.untyped());
-        executor.detach(self.key.untyped());
+        // It is gone if the run came to its end. Otherwise it is a deadlock, or the loop itself has
+        // panicked.
+        self.core.executor.end_root(self.key.untyped());
     }
 }

@@ -5,12 +5,13 @@ use std::ptr::NonNull;
 
 use super::{
     Executor, JoinError, TaskKey,
-    header::{ABORTED, ASKS, DONE, Header, RUNNING},
+    header::{ABORTED, ASKS, DONE, Header, ROOT, RUNNING},
     waker,
 };
 
 impl Executor {
-    /// Drops the future of a task at once, or, if it is being polled, as soon as the poll is over.
+    /// Drops the future of a task at once, or, if it is being polled, as soon as the poll is over; the
+    /// root's in its next turn.
     ///
     /// Aborts that the destructors ask for are done one after the other before this returns,
     /// however deep they are nested.
@@ -21,9 +22,11 @@ impl Executor {
         if header.has(DONE) {
             return;
         }
-        if header.has(RUNNING | ASKS) {
+        // The root may borrow, and must be gone when its run returns. A green thread's stack is no place
+        // for its destructors: one that waits there may never come back.
+        if header.has(RUNNING | ASKS | ROOT) {
             header.set(ABORTED);
-            if header.has(ASKS) {
+            if header.has(ASKS | ROOT) {
                 waker::schedule(&self.queue, header);
             }
             return;
@@ -36,6 +39,21 @@ impl Executor {
         self.cancel(task);
         self.do_queued_aborts();
         self.aborting.set(false);
+    }
+
+    /// Ends the root at once, and drops its output. Only on the thread's own stack, with no task being
+    /// polled or dropped.
+    pub(crate) fn end_root(&self, root: TaskKey<()>) {
+        if let Some(task) = self.find(root) {
+            // SAFETY: in the table.
+            if !unsafe { task.as_ref() }.has(DONE) {
+                self.aborting.set(true);
+                self.cancel(task);
+                self.do_queued_aborts();
+                self.aborting.set(false);
+            }
+        }
+        self.detach(root);
     }
 
     pub(super) fn do_queued_aborts(&self) {

@@ -24,6 +24,8 @@ pub(super) struct Cold {
     pub(super) name: Option<Arc<str>>,
     /// What is called with the output when the task has ended, in this order.
     pub(super) links: Vec<Link>,
+    /// How many look at the output besides the one for whom `RUNNING` is set.
+    pub(super) more_looks: u32,
     /// Values of the task's own, by the address of what names them.
     pub(super) locals: Vec<(usize, Rc<dyn Any>)>,
 }

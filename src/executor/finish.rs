@@ -34,6 +34,7 @@ impl Executor {
         // SAFETY: in the table until it is done.
         let header = unsafe { task.as_ref() };
         header.set(DONE | OUTPUT);
+        self.alive.set(self.alive.get() - 1);
         // What hardly any task has that ends before its handle is polled.
         if header.has(ROOT | COLD | DETACHED) || header.joiner.get() != NO_JOINER {
             self.announce(task);
@@ -50,33 +51,46 @@ impl Executor {
         }
         self.call_links(task);
         if header.has(DETACHED) {
-            self.discard_output(task);
-            self.retire(task);
+            self.discard(task);
         } else if let Some(joiner) = self.take_joiner(header) {
             wake(joiner);
         }
     }
 
-    /// Drops the output of a task that nobody will take; a panic is reported, since nobody can
-    /// find it in the handle any more.
-    pub(super) fn discard_output(&self, task: NonNull<Header>) {
+    /// Drops the output of a detached task, if it has one, and takes the task out of the table. If
+    /// somebody looks at the output at the moment, that one does it when it has seen enough.
+    pub(super) fn discard(&self, task: NonNull<Header>) {
         // SAFETY: the callers found it in the table.
         let header = unsafe { task.as_ref() };
-        if !header.has(OUTPUT) {
-            return;
+        debug_assert!(header.has(DETACHED));
+        if header.has(OUTPUT) {
+            self.call_links(task);
+            if header.has(RUNNING) {
+                return;
+            }
+            self.drop_output(task);
         }
-        self.call_links(task);
+        self.retire(task);
+    }
+
+    /// Drops the output of a task that nobody will take; a panic is reported, since nobody can
+    /// find it in the handle any more.
+    fn drop_output(&self, task: NonNull<Header>) {
+        // SAFETY: the caller found it in the table.
+        let header = unsafe { task.as_ref() };
+        // The hook and the destructor are foreign code, which may wait in a green thread, and at the
+        // loop's end may have the handle: until they are over, nobody else drops the output or retires
+        // the task.
+        header.set(RUNNING);
         // SAFETY: the flag is set.
         if let Some(error) = unsafe { (header.vtable().error)(task) } {
-            // SAFETY: nobody takes the output in the meantime: its handle is gone.
+            // SAFETY: nobody takes or drops the output in the meantime.
             let error = unsafe { error.as_ref() };
             if error.is_panic() {
                 self.report(error);
             }
         }
         header.clear(OUTPUT);
-        // Its destructor may wait in a green thread: until it is over, nobody else retires the task.
-        header.set(RUNNING);
         let outer = self.current.replace(Some(task));
         // SAFETY: the output is there, and nobody finds it from here on.
         let dropped = unsafe { (header.vtable().drop_output)(task) };

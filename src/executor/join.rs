@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Executor, JoinError, TaskKey, cell,
+    Executor, JoinError, TaskKey, cell, contain,
     header::{COLD, DETACHED, DONE, Header, NO_JOINER, OUTPUT, RUNNING},
 };
 
@@ -22,8 +22,14 @@ impl Executor {
         let task = self.find(key)?;
         // SAFETY: in the table.
         let header = unsafe { task.as_ref() };
-        if !header.has_only(OUTPUT, OUTPUT | RUNNING | COLD) && self.goes_on(task, cx) {
-            return Some(Poll::Pending);
+        if !header.has_only(OUTPUT, OUTPUT | RUNNING | COLD) {
+            if header.has_only(DONE, DONE | OUTPUT) {
+                // Its own output's destructor asks, which the loop's end runs.
+                return None;
+            }
+            if self.goes_on(task, cx) {
+                return Some(Poll::Pending);
+            }
         }
         // SAFETY: the flag is set, and the key was made for the output's type.
         let output = unsafe { cell::take_output(task) };
@@ -102,9 +108,8 @@ impl Executor {
         header.set(DETACHED);
         let joiner = self.take_joiner(header);
         if header.has(DONE) && !header.has(RUNNING) {
-            self.discard_output(task);
-            self.retire(task);
+            self.discard(task);
         }
-        drop(joiner);
+        contain(|| drop(joiner));
     }
 }

@@ -8,11 +8,13 @@ use std::{
 
 use super::{
     Executor, JoinError, TaskKey, Unwinding, cell,
+    cold::Cold,
     header::{COLD, DETACHED, DONE, Header, OUTPUT, RUNNING},
 };
 
 impl Executor {
-    /// Looks at the output of a finished task that nobody took.
+    /// Looks at the output of a finished task that nobody took, and that the loop's end has not given
+    /// up.
     pub(crate) fn peek<T, R>(
         &self,
         key: TaskKey<T>,
@@ -20,12 +22,39 @@ impl Executor {
     ) -> Option<R> {
         let task = self.find(key)?;
         // SAFETY: in the table.
-        if !unsafe { task.as_ref() }.has(OUTPUT) {
+        let header = unsafe { task.as_ref() };
+        if !header.has(OUTPUT) || header.has(DETACHED) {
             return None;
         }
-        // SAFETY: the flag is set and the key was made for the type; only the handle can take or
-        // drop the output, and it is borrowed by the caller of this.
+        self.begin_look(header);
+        let _look = Look { executor: self, task };
+        // SAFETY: the flag is set and the key was made for the type. The handle, which could take or
+        // drop the output, is borrowed by the caller of this; the loop's end, which may come while the
+        // look waits in a green thread, leaves it until `Look` is dropped.
         Some(look(unsafe { cell::peek_output(task) }))
+    }
+
+    /// Sees to it that nobody takes or drops the output of a finished task while somebody looks at it.
+    /// There may be several, who end in any order, since each may wait in a green thread.
+    fn begin_look(&self, header: &Header) {
+        if header.has(RUNNING) {
+            self.colds.with(header, |cold| cold.more_looks += 1);
+        } else {
+            header.set(RUNNING);
+        }
+    }
+
+    fn end_look(&self, header: &Header) {
+        let others = |cold: &mut Cold| match cold.more_looks.checked_sub(1) {
+            Some(others) => {
+                cold.more_looks = others;
+                true
+            }
+            None => false,
+        };
+        if !header.has(COLD) || !self.colds.with(header, others) {
+            header.clear(RUNNING);
+        }
     }
 
     /// Has a function called with the output of a task when it has ended; `false` if it has.
@@ -54,8 +83,7 @@ impl Executor {
         self.call_links(task);
         if header.has(DETACHED) {
             // A link dropped the handle.
-            self.discard_output(task);
-            self.retire(task);
+            self.discard(task);
         }
     }
 
@@ -74,8 +102,7 @@ impl Executor {
         if links.is_empty() {
             return;
         }
-        // The links look at the output: while this flag is set nobody takes or drops it.
-        header.set(RUNNING);
+        self.begin_look(header);
         for link in links {
             match catch_unwind(AssertUnwindSafe(|| link(task))) {
                 Err(payload) if !payload.is::<Unwinding>() => {
@@ -87,6 +114,23 @@ impl Executor {
                 Ok(()) | Err(_) => {}
             }
         }
-        header.clear(RUNNING);
+        self.end_look(header);
+    }
+}
+
+/// A look at the output of a task, which is on somebody's stack.
+struct Look<'a> {
+    executor: &'a Executor,
+    task: NonNull<Header>,
+}
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        // SAFETY: while `RUNNING` is set, and it is until now, the task stays in the table.
+        let header = unsafe { self.task.as_ref() };
+        self.executor.end_look(header);
+        if header.has(DETACHED) && !header.has(RUNNING) {
+            self.executor.discard(self.task);
+        }
     }
 }

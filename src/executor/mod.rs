@@ -126,6 +126,8 @@ pub(crate) struct Executor {
     report: Report,
     /// The task whose end the loop waits for has ended.
     root_done: Cell<bool>,
+    /// How many tasks have not ended. A launcher's worker tells that in every turn.
+    alive: Cell<usize>,
     polls: Cell<u64>,
     foreign_wakes: Cell<u64>,
 }
@@ -149,6 +151,7 @@ impl Executor {
             closing: Cell::new(false),
             report,
             root_done: Cell::new(false),
+            alive: Cell::new(0),
             polls: Cell::new(0),
             foreign_wakes: Cell::new(0),
         }
@@ -197,6 +200,7 @@ impl Executor {
         let id = id.unwrap_or_else(|| self.ids.next());
         let slot = self.table.insert(task, id);
         header.slot.set(slot);
+        self.alive.set(self.alive.get() + 1);
         if name.is_some() {
             self.colds.with(header, |cold| cold.name = name);
         }
@@ -238,8 +242,7 @@ impl Executor {
             }
             return true;
         }
-        if header.has(RUNNING) {
-            // A green thread is aborting it, and waits in one of its destructors.
+        if header.has(RUNNING | ABORTED) && self.is_not_to_be_polled(task) {
             return true;
         }
         if self.closing.get() && (!header.has(ASKS) || cfg!(panic = "abort")) {
@@ -268,6 +271,23 @@ impl Executor {
         true
     }
 
+    /// Whether a task of the run queue must not be polled, because it is ending.
+    #[cold]
+    fn is_not_to_be_polled(&self, task: NonNull<Header>) -> bool {
+        // SAFETY: the caller found it alive.
+        let header = unsafe { task.as_ref() };
+        if header.has(RUNNING) {
+            // A green thread is aborting it, and waits in one of its destructors.
+            return true;
+        }
+        if header.has(ASKS) {
+            return false;
+        }
+        // The root.
+        self.cancel(task);
+        true
+    }
+
     fn id_of(&self, header: &Header) -> Id {
         self.table.id(header.slot.get())
     }
@@ -292,9 +312,7 @@ impl Executor {
 
     /// How many tasks have not ended.
     pub(crate) fn alive(&self) -> usize {
-        // SAFETY: in the table.
-        let is_done = |task: NonNull<Header>| unsafe { task.as_ref() }.has(DONE);
-        self.table.everyone().into_iter().filter(|(_, _, task)| !is_done(*task)).count()
+        self.alive.get()
     }
 
     pub(crate) fn polls(&self) -> u64 {

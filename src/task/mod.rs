@@ -197,7 +197,7 @@ pub fn all() -> Vec<TaskInfo> {
 }
 
 impl TaskInfo {
-    /// Returns a handle that can abort the task.
+    /// Returns a handle that can abort the task; the root ends in its next turn, and `run` panics then.
     #[must_use]
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle::new(self.key())
