@@ -72,6 +72,7 @@
 //! | reach a loop from other threads | [`Handle`] |
 //! | see what a loop does | [`statistics`], [`task::all`] |
 //! | use every core | `launcher`: one loop per core, in worker processes that are looked after |
+//! | find what one knows from Python or tokio | `guide`: all their names, and what takes their places |
 //!
 //! # Features
 //!
@@ -161,6 +162,15 @@ pub mod green;
 #[cfg(all(feature = "launcher", target_os = "linux", not(greenloop_loom)))]
 #[cfg_attr(docsrs, doc(cfg(feature = "launcher")))]
 pub mod launcher;
+
+#[cfg(all(
+    any(doc, doctest),
+    feature = "green",
+    feature = "launcher",
+    target_os = "linux",
+    not(greenloop_loom)
+))]
+pub mod guide;
 
 #[cfg(not(greenloop_loom))]
 pub use self::{

@@ -289,6 +289,84 @@ fn imap_unordered_takes_an_item_when_there_is_room_for_it() {
 }
 
 #[test]
+fn imap_gives_the_results_in_the_order_of_the_items() {
+    run(|| {
+        let pool = Pool::new(3);
+        let (gates, ended): (Rc<[Gate; 3]>, _) = (Rc::default(), Rc::new(Cell::new(0)));
+        let mut results = pool.imap(0..3, {
+            let (gates, ended) = (Rc::clone(&gates), Rc::clone(&ended));
+            move |n: usize| {
+                gates[n].wait();
+                ended.set(ended.get() + 1);
+                n
+            }
+        });
+        gates[2].open();
+        gates[1].open();
+        while ended.get() < 2 {
+            green::yield_now();
+        }
+        let first = green::timeout(SHORT, || results.next().is_some());
+        assert!(first.is_err(), "the first has not ended, and the others wait for it");
+        gates[0].open();
+        assert_eq!(results.by_ref().map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 2]);
+        assert!(results.next().is_none());
+    });
+}
+
+#[test]
+fn imap_has_failures_in_their_places_and_that_of_the_items_last() {
+    run(|| {
+        let pool = Pool::new(2);
+        let items = (0..10).inspect(|n| assert!(*n < 6, "no more items"));
+        let results = pool.imap(items, |n| {
+            green::sleep(SHORT * (6 - n));
+            assert!(n % 3 != 1, "{n} fails");
+            n
+        });
+        let told: Vec<_> = results
+            .map(|result| match result {
+                Ok(n) => n.to_string(),
+                Err(error) => text_of(&*error.into_panic()).to_owned(),
+            })
+            .collect();
+        assert_eq!(told, ["0", "1 fails", "2", "3", "4 fails", "5", "no more items"]);
+    });
+}
+
+#[test]
+fn imap_that_is_dropped_or_aborted_leaves_nothing() {
+    run(|| {
+        let (pool, drops) = (Pool::new(3), Drops::new());
+        let imap = || {
+            let drops = drops.clone();
+            pool.imap(0..100, move |n| {
+                let _guard = drops.guard();
+                if n > 0 {
+                    park();
+                }
+                n
+            })
+        };
+        let mut results = imap();
+        assert_eq!(results.next().unwrap().unwrap(), 0);
+        drop(results);
+        pool.join();
+        let begun = drops.count();
+        assert!(begun <= 5, "{begun}");
+
+        let mut results = imap();
+        assert_eq!(results.next().unwrap().unwrap(), 0);
+        pool.abort_all();
+        assert!(results.next().unwrap().unwrap_err().is_cancelled());
+        drop(results);
+        pool.join();
+        green::yield_now();
+        assert_eq!(event_loop::statistics().tasks, 2);
+    });
+}
+
+#[test]
 fn the_panic_of_the_items_themselves_is_the_last_result() {
     run(|| {
         let pool = Pool::new(2);

@@ -25,6 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["process"],
     &["green"],
     &["launcher"],
+    &["guide"],
 ];
 
 /// Macros stand at the root of the crate, wherever they are written.

@@ -291,9 +291,12 @@ fn a_task_finds_its_id_in_every_poll_and_in_its_destructors() {
 #[test]
 fn outside_of_a_loop_no_task_is_running() {
     assert_eq!(task::try_id(), None);
-    let root = greenloop::run(async { task::try_id() });
-    assert!(root.is_some());
+    let root = greenloop::run(async { (task::try_id(), task::id()) });
+    assert_eq!(root.0, Some(root.1));
     assert_eq!(task::try_id(), None);
+    let panic = std::panic::catch_unwind(task::id).unwrap_err();
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(text.contains("task::id()") && text.contains("greenloop::run"), "{text}");
 }
 
 #[test]

@@ -44,7 +44,10 @@ in_both_styles! {
         let thread = wait!(green::spawn(task::current)).unwrap();
         assert_eq!((thread.name(), thread.kind()), (None, TaskKind::Green));
         assert_eq!(thread.location().line(), here + 8);
-        assert_eq!(task::current().id(), task::try_id().unwrap());
+        assert_eq!((task::current().id(), task::try_id()), (task::id(), Some(task::id())));
+        let thread = green::spawn(task::id);
+        let id = thread.id();
+        assert_eq!(wait!(thread).unwrap(), id);
     }
 
     fn all_are_listed_in_the_order_of_their_spawns_while_they_are_alive() {

@@ -16,6 +16,7 @@ use crate::executor::{JoinError, Report};
 /// event_loop.run(async { /* ... */ });
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "LocalOptions")]
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
     report: Option<Report>,
@@ -32,6 +33,14 @@ impl Builder {
     ///
     /// By default a line is printed on standard error. The hook runs on the loop's thread; a panic
     /// of its own is caught and forgotten.
+    #[doc(alias(
+        "set_exception_handler",
+        "call_exception_handler",
+        "default_exception_handler",
+        "excepthook",
+        "handle_error",
+        "print_exception"
+    ))]
     pub fn on_unobserved_panic(mut self, hook: impl Fn(&JoinError) + 'static) -> Self {
         self.report = Some(Box::new(hook));
         self

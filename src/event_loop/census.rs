@@ -144,12 +144,14 @@ impl TaskInfo {
     }
 
     /// Returns where the task was spawned.
+    #[doc(alias("get_coro", "get_stack", "print_stack", "spawning_stack", "spawning_greenlet"))]
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }
 
     /// Returns what the task is doing.
+    #[doc(alias = "started")]
     #[must_use]
     pub fn state(&self) -> TaskState {
         self.state
@@ -163,6 +165,13 @@ impl TaskInfo {
 
     /// Returns what the task waits for: of several things the first, as it may be. Empty, if it does not
     /// wait, or if nobody has a waker of it.
+    #[doc(alias(
+        "capture_call_graph",
+        "format_call_graph",
+        "print_call_graph",
+        "FutureCallGraph",
+        "awaited_by"
+    ))]
     #[must_use]
     pub fn waits_for(&self) -> &[WaitsFor] {
         &self.waits_for

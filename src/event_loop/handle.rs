@@ -37,6 +37,10 @@ impl Handle {
     /// # Panics
     ///
     /// When it is running none; see [`try_current`](Self::try_current).
+    #[doc(alias = "get_loop")]
+    #[doc(alias = "get_running_loop")]
+    #[doc(alias = "get_event_loop")]
+    #[doc(alias = "get_hub")]
     #[must_use]
     #[track_caller]
     pub fn current() -> Self {
@@ -47,6 +51,7 @@ impl Handle {
     }
 
     /// Returns the handle of the loop that this thread is running, if it is running one.
+    #[doc(alias = "is_running")]
     #[must_use]
     pub fn try_current() -> Option<Self> {
         current::with(Self::new)
@@ -72,6 +77,8 @@ impl Handle {
     /// assert_eq!(thread.join().unwrap(), 42);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "run_coroutine_threadsafe")]
+    #[doc(alias = "call_soon_threadsafe")]
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> RemoteJoinHandle<F::Output>
     where

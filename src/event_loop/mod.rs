@@ -135,6 +135,8 @@ pub fn try_run<F: Future>(future: F) -> Result<F::Output, Deadlock> {
 /// let event_loop = greenloop::EventLoop::new().unwrap();
 /// std::thread::spawn(move || drop(event_loop));
 /// ```
+#[doc(alias("Runner", "AbstractEventLoop", "BaseEventLoop", "SelectorEventLoop"))]
+#[doc(alias("new_event_loop", "Hub", "Runtime", "LocalRuntime", "LocalSet"))]
 #[derive(Debug)]
 pub struct EventLoop {
     /// Boxed, so that it stays where the thread-local points when the loop is moved.
@@ -165,6 +167,7 @@ impl EventLoop {
     /// on (see [`try_run`](Self::try_run) for an error instead); when this thread is running a loop
     /// already; and when the process was forked since the loop was made.
     #[doc(alias = "loop.run_until_complete")]
+    #[doc(alias = "run_until_complete")]
     #[track_caller]
     pub fn run<F: Future>(&mut self, future: F) -> F::Output {
         match self.try_run(future) {
@@ -254,6 +257,9 @@ impl Drop for EventLoop {
 /// # Panics
 ///
 /// Outside of a loop.
+#[doc(alias = "slow_callback_duration")]
+#[doc(alias = "assert_switches")]
+#[doc(alias = "active_count")]
 #[must_use]
 #[track_caller]
 pub fn statistics() -> Statistics {

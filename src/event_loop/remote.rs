@@ -141,6 +141,7 @@ impl<T> Drop for RemoteTask<T> {
 /// # Cancel safety
 ///
 /// It may be polled by reference and dropped at any time; the output is lost only with the handle.
+#[doc(alias = "wrap_future")]
 pub struct RemoteJoinHandle<T> {
     shared: Arc<Shared<T>>,
 }

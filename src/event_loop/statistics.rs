@@ -13,6 +13,7 @@
 ///     task.await.unwrap();
 /// });
 /// ```
+#[doc(alias = "RuntimeMetrics")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {

@@ -21,6 +21,7 @@ use super::{header::Payload, id::Id};
 ///     assert_eq!(error.to_string(), format!("task {} panicked: no bread", error.id()));
 /// });
 /// ```
+#[doc(alias = "CancelledError")]
 pub struct JoinError(Box<Inner>);
 
 struct Inner {

@@ -42,13 +42,17 @@ mod builder;
 mod coroutine;
 mod group;
 mod guards;
+mod imap;
 mod iter;
 mod join;
 mod limit;
+#[doc(alias = "patch_all")]
+#[doc(alias = "patch_socket")]
 pub mod net;
 mod overflow;
 mod permits;
 mod pool;
+#[doc(alias = "patch_subprocess")]
 pub mod process;
 mod reentrant_lock;
 mod run_under;
@@ -71,9 +75,10 @@ pub use self::{
     builder::Builder,
     coroutine::{Coroutine, Resumed, Values, Yielder},
     group::Group,
+    imap::{Imap, ImapUnordered},
     iter::{Iter, iter},
     join::{Join, Joined, join_all},
-    pool::{ImapUnordered, Pool, PoolFull},
+    pool::{Pool, PoolFull},
     reentrant_lock::{ReentrantLock, ReentrantLockGuard},
     scope::{Scope, ScopedJoinHandle, scope},
     shield::shield,
@@ -168,6 +173,10 @@ where
 /// ```
 #[doc(alias = "gevent.spawn")]
 #[doc(alias = "Greenlet")]
+#[doc(alias = "spawn_raw")]
+#[doc(alias = "start_new_thread")]
+#[doc(alias = "start_new")]
+#[doc(alias = "Thread")]
 #[track_caller]
 pub fn spawn<F, T>(f: F) -> JoinHandle<T>
 where

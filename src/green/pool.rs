@@ -1,17 +1,10 @@
 //! A limited number of green threads at a time.
 
-use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    fmt,
-    future::poll_fn,
-    rc::Rc,
-    task::{Poll, Waker},
-    time::Duration,
-};
+use std::{fmt, rc::Rc, time::Duration};
 
 use super::{
     Builder, Group, JoinHandle,
+    imap::{Imap, ImapUnordered, Mapping, Order},
     permits::{Permit, Permits},
     stacks,
     thread::GreenThread,
@@ -67,6 +60,7 @@ impl Pool {
     /// # Panics
     ///
     /// Outside of a green thread, and when there is no memory for a stack.
+    #[doc(alias = "apply")]
     #[track_caller]
     pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
     where
@@ -121,6 +115,8 @@ impl Pool {
     ///
     /// Outside of a green thread, and with the first panic of `f` in the order of the items, when
     /// all have ended.
+    #[doc(alias = "map_async")]
+    #[doc(alias = "map_cb")]
     #[track_caller]
     pub fn map<I, F, R>(&self, items: I, f: F) -> Vec<R>
     where
@@ -171,17 +167,66 @@ impl Pool {
         F: Fn(I::Item) -> R + 'static,
         R: 'static,
     {
-        let results =
-            Rc::new(RefCell::new(Results { ready: VecDeque::new(), open: 1, waiting: None }));
-        let workers = Group::new();
-        let feeder = workers.spawn({
-            let (pool, results, workers) = (self.clone(), Rc::clone(&results), workers.clone());
+        ImapUnordered(self.map_lazily(items, f, Order::OfEnds))
+    }
+
+    /// Calls `f` for each item, in green threads of the pool, and gives the results in the order of the
+    /// items, each as soon as it and those before it are there.
+    ///
+    /// Otherwise as [`imap_unordered`](Self::imap_unordered). What has come out of turn is kept until it
+    /// is asked for.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a loop, and when there is no memory for a stack; the iterator, outside of a green
+    /// thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use greenloop::green::{self, Pool};
+    ///
+    /// green::run(|| {
+    ///     let pool = Pool::new(2);
+    ///     let slow_ones_first = pool.imap([20, 10, 0], |time| {
+    ///         green::sleep(Duration::from_millis(time));
+    ///         time
+    ///     });
+    ///     let times: Vec<u64> = slow_ones_first.map(Result::unwrap).collect();
+    ///     assert_eq!(times, [20, 10, 0]);
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn imap<I, F, R>(&self, items: I, f: F) -> Imap<R>
+    where
+        I: IntoIterator + 'static,
+        I::Item: 'static,
+        F: Fn(I::Item) -> R + 'static,
+        R: 'static,
+    {
+        Imap(self.map_lazily(items, f, Order::OfItems))
+    }
+
+    #[track_caller]
+    fn map_lazily<I, F, R>(&self, items: I, f: F, order: Order) -> Mapping<R>
+    where
+        I: IntoIterator + 'static,
+        I::Item: 'static,
+        F: Fn(I::Item) -> R + 'static,
+        R: 'static,
+    {
+        let mapping = Mapping::new(order);
+        let feeder = mapping.workers.spawn({
+            let (pool, workers) = (self.clone(), mapping.workers.clone());
+            // While it is there, more results may come.
+            let places = mapping.places();
             let f = Rc::new(f);
             move || {
                 for item in items {
                     let permit = pool.permits.acquire().wait();
-                    results.borrow_mut().open += 1;
-                    let open = Open(Rc::clone(&results));
+                    let place = places.next();
                     let f = Rc::clone(&f);
                     let membership = workers.enter();
                     let number = membership.number();
@@ -191,20 +236,20 @@ impl Pool {
                     drop(task::spawn(async move {
                         let result = handle.await;
                         drop(membership);
-                        open.finish(result);
+                        place.fill(result);
                     }));
                 }
             }
         });
-        let open = Open(Rc::clone(&results));
+        let places = mapping.places();
         drop(task::spawn(async move {
             match feeder.await {
                 // The items' own panic is their last result.
-                Err(error) if error.is_panic() => open.finish(Err(error)),
+                Err(error) if error.is_panic() => places.next().fill(Err(error)),
                 Ok(()) | Err(_) => {}
             }
         }));
-        ImapUnordered { results, workers }
+        mapping
     }
 
     /// Calls `f` in a green thread of the pool as soon as there is room, and then `callback` with its
@@ -213,6 +258,7 @@ impl Pool {
     /// # Panics
     ///
     /// Outside of a loop.
+    #[doc(alias = "apply_cb")]
     #[track_caller]
     pub fn apply_async<F, T, C>(&self, f: F, callback: C) -> JoinHandle<()>
     where
@@ -274,6 +320,7 @@ impl Pool {
     }
 
     /// Returns for how many more there is room now.
+    #[doc(alias = "full")]
     #[must_use]
     pub fn free_count(&self) -> usize {
         self.permits.left()
@@ -319,75 +366,6 @@ impl<F> fmt::Display for PoolFull<F> {
 }
 
 impl<F> std::error::Error for PoolFull<F> {}
-
-/// The iterator of [`Pool::imap_unordered`].
-pub struct ImapUnordered<R> {
-    results: Rc<RefCell<Results<R>>>,
-    workers: Group,
-}
-
-struct Results<R> {
-    ready: VecDeque<Result<R, JoinError>>,
-    /// How many may still add results, or others who do.
-    open: usize,
-    waiting: Option<Waker>,
-}
-
-/// The right to add a result.
-struct Open<R>(Rc<RefCell<Results<R>>>);
-
-impl<R> Open<R> {
-    fn finish(self, result: Result<R, JoinError>) {
-        self.0.borrow_mut().ready.push_back(result);
-    }
-}
-
-impl<R> Drop for Open<R> {
-    fn drop(&mut self) {
-        let waiting = {
-            let mut results = self.0.borrow_mut();
-            results.open -= 1;
-            results.waiting.take()
-        };
-        if let Some(waiting) = waiting {
-            waiting.wake();
-        }
-    }
-}
-
-impl<R> Iterator for ImapUnordered<R> {
-    type Item = Result<R, JoinError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = poll_fn(|cx| {
-            let waker = cx.waker().clone();
-            let mut results = self.results.borrow_mut();
-            if let Some(result) = results.ready.pop_front() {
-                return Poll::Ready(Some(result));
-            }
-            if results.open == 0 {
-                return Poll::Ready(None);
-            }
-            let old = results.waiting.replace(waker);
-            drop(results);
-            drop(old);
-            Poll::Pending
-        });
-        next.wait()
-    }
-}
-
-impl<R> Drop for ImapUnordered<R> {
-    fn drop(&mut self) {
-        self.workers.abort_without_waiting();
-    }
-}
-
-impl<R> fmt::Debug for ImapUnordered<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ImapUnordered").field("open", &self.results.borrow().open).finish()
-    }
-}
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

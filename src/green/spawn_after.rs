@@ -31,6 +31,7 @@ use crate::{event_loop, executor::SpawnOptions, task, time};
 /// ```
 #[doc(alias = "spawn_later")]
 #[doc(alias = "threading.Timer")]
+#[doc(alias = "start_later")]
 #[track_caller]
 pub fn spawn_after<F, T>(delay: Duration, f: F) -> JoinHandle<T>
 where

@@ -42,6 +42,8 @@ pub trait Wait: IntoFuture {
     /// When the green thread is killed, or the time of a [`timeout`](super::timeout()) around it
     /// is over, this unwinds to where that is noticed; the future is dropped on the way. A
     /// [`catch_unwind`](std::panic::catch_unwind) in between meets it again at the next wait.
+    #[doc(alias = "join")]
+    #[doc(alias = "get")]
     #[track_caller]
     fn wait(self) -> Self::Output;
 }

@@ -65,6 +65,7 @@ const LIMIT: usize = 64 * 1024;
 /// own `BufReader`, where that is enough.
 #[doc(alias = "StreamReader")]
 #[doc(alias = "BufStream")]
+#[doc(alias = "makefile")]
 pub struct BufReader<R> {
     inner: R,
     /// `start..end` was read and not taken. Empty while nothing is there.
@@ -231,6 +232,7 @@ impl<R: AsyncRead + Unpin> BufReader<R> {
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
+    #[doc(alias = "at_eof")]
     pub async fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         self.wait_for(count).await?;
         Ok(self.buffer())

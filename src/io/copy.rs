@@ -44,6 +44,8 @@ use super::{budget, buffers};
 /// # .unwrap();
 /// ```
 #[doc(alias = "sendfile")]
+#[doc(alias = "sock_sendfile")]
+#[doc(alias = "SendfileNotAvailableError")]
 pub async fn copy(
     mut reader: impl AsyncRead + Unpin,
     mut writer: impl AsyncWrite + Unpin,

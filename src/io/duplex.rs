@@ -39,6 +39,9 @@ use super::{budget, poll_io};
 /// })
 /// # .unwrap();
 /// ```
+#[doc(alias = "feed_data")]
+#[doc(alias = "feed_eof")]
+#[doc(alias = "simplex")]
 #[must_use]
 pub fn duplex(capacity: usize) -> (DuplexStream, DuplexStream) {
     assert!(capacity > 0, "a stream without room can never carry anything");

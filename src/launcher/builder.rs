@@ -18,6 +18,8 @@ use super::{
 use crate::event_loop;
 
 /// Starts workers and looks after them. See the [module](super).
+#[doc(alias = "fork")]
+#[doc(alias = "ProcessPoolExecutor")]
 #[must_use = "a launcher does nothing until `run`"]
 pub struct Launcher {
     pub(super) settings: Settings,
@@ -164,6 +166,8 @@ impl Launcher {
     /// let strict = Launcher::new().watchdog(Duration::from_secs(5));
     /// let without = Launcher::new().watchdog(None);
     /// ```
+    #[doc(alias = "periodic_monitoring_thread")]
+    #[doc(alias = "EventLoopBlocked")]
     pub fn watchdog(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.settings.watchdog = time.into().filter(|time| !time.is_zero());
         self
@@ -222,6 +226,7 @@ impl Launcher {
     /// Takes commands at a Unix socket, which only the owner of the process can open. A line each: `status`,
     /// `prometheus`, `roll`, `scale N`, `pause`, `resume`, `reopen`, `dump`, `upgrade`, `stop`. The answer is a line of JSON (or the text
     /// for Prometheus), for `roll` and `upgrade` when they are done; then the connection is closed.
+    #[doc(alias = "BackdoorServer")]
     pub fn control(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.control = Some(path.into());
         self

@@ -29,6 +29,8 @@ pub enum Pin {
 }
 
 /// How worker processes are made.
+#[doc(alias = "set_start_method")]
+#[doc(alias = "get_start_method")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpawnMode {

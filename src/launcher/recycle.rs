@@ -45,6 +45,7 @@ impl Recycle {
     }
 
     /// When it occupies so many bytes of memory. The supervisor looks every five seconds.
+    #[doc(alias = "MemoryUsageThresholdExceeded")]
     #[must_use]
     pub fn rss(bytes: u64) -> Self {
         Self::default().or_rss(bytes)

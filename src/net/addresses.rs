@@ -53,6 +53,7 @@ impl<T: sealed::Target + ?Sized> ToSocketAddrs for T {}
 #[doc(alias = "getaddrinfo")]
 #[doc(alias = "gethostbyname")]
 #[doc(alias = "to_socket_addrs")]
+#[doc(alias = "gethostbyname_ex")]
 pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<vec::IntoIter<SocketAddr>> {
     resolve(host).await.map(Vec::into_iter)
 }

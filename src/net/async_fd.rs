@@ -45,6 +45,32 @@ use crate::io::{Direction, Done, Source, Ticket, set_nonblocking};
 #[doc(alias = "wait_read")]
 #[doc(alias = "wait_readable")]
 #[doc(alias = "Async")]
+#[doc(alias(
+    "remove_reader",
+    "remove_writer",
+    "nb_read",
+    "nb_write",
+    "make_nonblocking",
+    "recvmsg",
+    "recvmsg_into",
+    "sendmsg",
+    "poll",
+    "register",
+    "unregister",
+    "DefaultSelector",
+    "BaseSelector",
+    "EpollSelector",
+    "PollSelector",
+    "SelectSelector",
+    "SelectorKey",
+    "EVENT_READ",
+    "EVENT_WRITE",
+    "GeventSelector",
+    "wait_write",
+    "wait_readwrite",
+    "FileObject",
+    "FileObjectPosix"
+))]
 pub struct AsyncFd<T: AsFd> {
     /// `None` only while it is taken apart.
     source: Option<Source<T>>,

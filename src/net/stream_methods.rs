@@ -17,6 +17,10 @@ macro_rules! read_methods {
             /// # Cancel safety
             ///
             /// Dropping the future loses no data.
+            #[doc(alias = "recv")]
+            #[doc(alias = "recv_into")]
+            #[doc(alias = "sock_recv")]
+            #[doc(alias = "sock_recv_into")]
             pub fn read(&$self, buffer: &mut [u8]) -> impl Future<Output = std::io::Result<usize>> {
                 $source.read(buffer)
             }
@@ -102,6 +106,7 @@ macro_rules! write_methods {
             /// # Cancel safety
             ///
             /// Dropping the future means that nothing was written.
+            #[doc(alias = "send")]
             pub fn write(&$self, buffer: &[u8]) -> impl Future<Output = std::io::Result<usize>> {
                 $source.write(buffer)
             }
@@ -112,6 +117,7 @@ macro_rules! write_methods {
             /// # Errors
             ///
             /// As [`write`](Self::write).
+            #[doc(alias = "writelines")]
             pub fn write_vectored(
                 &$self,
                 buffers: &[std::io::IoSlice<'_>],
@@ -129,6 +135,7 @@ macro_rules! write_methods {
             ///
             /// None: part of the buffer may have been written.
             #[doc(alias = "sendall")]
+            #[doc(alias = "sock_sendall")]
             pub fn write_all(&$self, buffer: &[u8]) -> impl Future<Output = std::io::Result<()>> {
                 $source.write_all(buffer)
             }

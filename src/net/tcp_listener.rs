@@ -40,6 +40,7 @@ const BACKLOG: u32 = 1024;
 /// ```
 #[doc(alias = "StreamServer")]
 #[doc(alias = "start_server")]
+#[doc(alias = "create_server")]
 pub struct TcpListener {
     source: Source<mio::net::TcpListener>,
 }
@@ -103,6 +104,7 @@ impl TcpListener {
     /// # Cancel safety
     ///
     /// Dropping the future loses no connection.
+    #[doc(alias = "sock_accept")]
     pub fn accept(&self) -> Accept<'_> {
         Accept(Accepting::new(&self.source))
     }

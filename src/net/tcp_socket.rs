@@ -91,6 +91,7 @@ impl TcpSocket {
     /// # Cancel safety
     ///
     /// Dropping the future closes the socket; the peer may have seen a connection.
+    #[doc(alias = "sock_connect")]
     pub async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
         TcpStream::connect_socket(self.socket, address).await
     }

@@ -41,6 +41,10 @@ use crate::io::{Direction, Done, Source};
 /// ```
 #[doc(alias = "StreamReader")]
 #[doc(alias = "StreamWriter")]
+#[doc(alias = "socket")]
+#[doc(alias = "Protocol")]
+#[doc(alias = "BufferedProtocol")]
+#[doc(alias = "Transport")]
 pub struct TcpStream {
     source: Source<std::net::TcpStream>,
 }
@@ -65,6 +69,7 @@ impl TcpStream {
     #[doc(alias = "create_connection")]
     #[doc(alias = "open_connection")]
     #[doc(alias = "happy eyeballs")]
+    #[doc(alias = "connect_ex")]
     pub async fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
         let addresses = resolve(address).await?;
         happy_eyeballs::connect(addresses, Self::connect_to).await
@@ -110,6 +115,7 @@ impl TcpStream {
     /// # Errors
     ///
     /// When the system refuses that.
+    #[doc(alias = "connect_accepted_socket")]
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self { source: Source::new(stream) })
@@ -137,6 +143,7 @@ impl TcpStream {
     ///
     /// On a thread that does not run the loop with which the socket is registered; the socket is
     /// closed then.
+    #[doc(alias = "detach")]
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         self.source.into_inner()
     }
@@ -170,6 +177,7 @@ impl TcpStream {
     /// # Errors
     ///
     /// The system's error.
+    #[doc(alias = "getsockname")]
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.source.get().local_addr()
     }
@@ -179,6 +187,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// The system's error; `NotConnected` when the connection was reset.
+    #[doc(alias = "getpeername")]
+    #[doc(alias = "get_extra_info")]
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.source.get().peer_addr()
     }

@@ -47,6 +47,8 @@ use crate::io::{Direction, Done, Source};
 /// ```
 #[doc(alias = "create_datagram_endpoint")]
 #[doc(alias = "DatagramServer")]
+#[doc(alias = "DatagramProtocol")]
+#[doc(alias = "DatagramTransport")]
 pub struct UdpSocket {
     source: Source<std::net::UdpSocket>,
 }
@@ -142,6 +144,7 @@ impl UdpSocket {
     ///
     /// Dropping the future means that nothing was sent.
     #[doc(alias = "sendto")]
+    #[doc(alias = "sock_sendto")]
     pub async fn send_to(&self, datagram: &[u8], target: impl ToSocketAddrs) -> io::Result<usize> {
         let target = resolve_first(target).await?;
         let send = |s: &std::net::UdpSocket| s.send_to(datagram, target).map(Done::Fully);
@@ -172,6 +175,9 @@ impl UdpSocket {
     ///
     /// Dropping the future loses no datagram.
     #[doc(alias = "recvfrom")]
+    #[doc(alias = "recvfrom_into")]
+    #[doc(alias = "sock_recvfrom")]
+    #[doc(alias = "sock_recvfrom_into")]
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.source.operate(Direction::Read, |s| s.recv_from(buffer).map(Done::Fully)).await
     }

@@ -22,6 +22,8 @@ use crate::signal::SignalKind;
 /// ignored) has an end of which nothing is known: waiting for it gives the error `ECHILD`.
 #[doc(alias = "Popen")]
 #[doc(alias = "Process")]
+#[doc(alias = "SubprocessProtocol")]
+#[doc(alias = "SubprocessTransport")]
 pub struct Child {
     /// The pipe to its standard input, if one was asked for and nobody has taken it.
     pub stdin: Option<ChildStdin>,
@@ -77,6 +79,7 @@ impl Child {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing; the status is kept, and given as often as it is asked for.
+    #[doc(alias = "waitpid")]
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.stdin = None;
         self.exited().await
@@ -157,6 +160,7 @@ impl Child {
     /// # .unwrap();
     /// ```
     #[doc(alias = "terminate")]
+    #[doc(alias = "pidfd_send_signal")]
     pub fn send_signal(&self, kind: SignalKind) -> io::Result<()> {
         self.running().send(kind.as_raw_value(), false)
     }

@@ -51,6 +51,7 @@ use super::Child;
 #[derive(Debug)]
 #[doc(alias = "Popen")]
 #[doc(alias = "create_subprocess_exec")]
+#[doc(alias = "subprocess_exec")]
 pub struct Command {
     std: std::process::Command,
     /// Which of the three was said.
@@ -71,6 +72,7 @@ impl Command {
     /// Makes a command for a program, without arguments, and with the environment, the working
     /// directory and the standard streams of this process.
     #[doc(alias = "create_subprocess_shell")]
+    #[doc(alias = "subprocess_shell")]
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self::from(std::process::Command::new(program))
     }
@@ -153,6 +155,7 @@ impl Command {
 
     /// Sets where the standard error of the child goes. Unless said, it inherits this process's, and has
     /// a pipe for [`output`](Self::output).
+    #[doc(alias = "STDOUT")]
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
         self.said.stderr = true;
         self.std.stderr(stderr);
@@ -200,6 +203,8 @@ impl Command {
     ///
     /// When there is no such program or it must not be run; when there are no descriptors or processes
     /// left. No child is left behind then.
+    #[doc(alias = "posix_spawn")]
+    #[doc(alias = "posix_spawnp")]
     pub fn spawn(&mut self) -> io::Result<Child> {
         Child::new(self.std.spawn()?, self.leads_group, self.kill_on_drop)
     }
@@ -245,6 +250,7 @@ impl Command {
     #[doc(alias = "getoutput")]
     #[doc(alias = "getstatusoutput")]
     #[doc(alias = "capture_output")]
+    #[doc(alias = "CompletedProcess")]
     pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> + use<> {
         let said = self.said;
         if !said.stdin {

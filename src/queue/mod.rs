@@ -222,6 +222,7 @@ macro_rules! queue {
             /// # Errors
             ///
             /// When there is none, which says whether one may still come.
+            #[doc(alias = "peek_nowait")]
             pub fn try_peek(&self) -> Result<T, GetError>
             where
                 T: Clone,
@@ -257,6 +258,7 @@ macro_rules! queue {
             }
 
             /// Whether it is shut down.
+            #[doc(alias = "is_shutdown")]
             #[must_use]
             pub fn is_shut_down(&self) -> bool {
                 self.shared.is_shut_down()
@@ -346,6 +348,7 @@ queue! {
     /// ```
     #[doc(alias = "asyncio.Queue")]
     #[doc(alias = "JoinableQueue")]
+    #[doc(alias = "SimpleQueue")]
     Queue, Fifo
 }
 

@@ -51,6 +51,7 @@ use super::{Signal, SignalKind, signal};
 /// # .unwrap();
 /// ```
 #[doc(alias = "KeyboardInterrupt")]
+#[doc(alias = "default_int_handler")]
 pub fn ctrl_c() -> CtrlC {
     CtrlC { signal: signal(SignalKind::interrupt()).map_err(Some) }
 }

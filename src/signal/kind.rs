@@ -15,6 +15,7 @@ use signal_hook::low_level::signal_name;
 /// assert_eq!(SignalKind::from_raw(terminate.as_raw_value()), terminate);
 /// assert_eq!(format!("{terminate:?}"), "SIGTERM");
 /// ```
+#[doc(alias = "Signals")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SignalKind(c_int);
 
@@ -83,6 +84,30 @@ kinds! {
 impl SignalKind {
     /// Takes a number of the system's, such as that of a real-time signal. Whether there is such a
     /// signal is found out where it is used.
+    #[doc(alias(
+        "SIGABRT",
+        "SIGBUS",
+        "SIGCLD",
+        "SIGFPE",
+        "SIGILL",
+        "SIGIOT",
+        "SIGPOLL",
+        "SIGPROF",
+        "SIGPWR",
+        "SIGRTMAX",
+        "SIGRTMIN",
+        "SIGSEGV",
+        "SIGSTKFLT",
+        "SIGSYS",
+        "SIGTRAP",
+        "SIGTSTP",
+        "SIGTTIN",
+        "SIGTTOU",
+        "SIGURG",
+        "SIGVTALRM",
+        "SIGXCPU",
+        "SIGXFSZ"
+    ))]
     #[must_use]
     pub const fn from_raw(number: c_int) -> Self {
         Self(number)

@@ -66,6 +66,8 @@ use crate::io::{Direction, Source, Ticket};
 #[doc(alias = "add_signal_handler")]
 #[doc(alias = "signal_handler")]
 #[doc(alias = "sigaction")]
+#[doc(alias = "remove_signal_handler")]
+#[doc(alias = "getsignal")]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let source = Source::new(Listener::new(kind)?);
     source.watch()?;
@@ -78,6 +80,9 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 /// in which it is received.
 #[derive(Debug)]
 #[doc(alias = "sigwait")]
+#[doc(alias = "sigwaitinfo")]
+#[doc(alias = "sigtimedwait")]
+#[doc(alias = "set_wakeup_fd")]
 pub struct Signal {
     source: Source<Listener>,
     /// Where `poll_recv` left its waker.

@@ -179,6 +179,7 @@ impl Condition {
     }
 
     /// Wakes all who wait.
+    #[doc(alias = "notifyAll")]
     pub fn notify_all(&self) {
         self.waiting.tell_all();
     }

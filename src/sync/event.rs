@@ -101,6 +101,7 @@ impl Event {
     }
 
     /// Whether it is set.
+    #[doc(alias = "isSet")]
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.is_set.get()

@@ -49,6 +49,8 @@ static WHAT: What = What::queue("Mutex");
 /// ```
 #[doc(alias = "asyncio.Lock")]
 #[doc(alias = "Lock")]
+#[doc(alias = "allocate_lock")]
+#[doc(alias = "LockType")]
 pub struct Mutex<T: ?Sized> {
     permits: Permits,
     value: UnsafeCell<T>,
@@ -140,6 +142,7 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     /// Whether somebody has the lock.
+    #[doc(alias = "locked")]
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.permits.available() == 0
@@ -217,6 +220,7 @@ impl<T: ?Sized> fmt::Debug for Lock<'_, T> {
 }
 
 /// The value of a [`Mutex`], as long as this is kept.
+#[doc(alias = "release")]
 #[must_use = "the lock is released when this is dropped"]
 #[clippy::has_significant_drop]
 pub struct MutexGuard<'a, T: ?Sized> {

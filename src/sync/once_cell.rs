@@ -39,6 +39,7 @@ static WHAT: What = What::queue("OnceCell");
 ///     assert_eq!(connected.get(), 1);
 /// });
 /// ```
+#[doc(alias = "SetOnce")]
 pub struct OnceCell<T> {
     value: cell::OnceCell<T>,
     /// One, for whoever makes the value; closed when it is there.

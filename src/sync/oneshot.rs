@@ -52,6 +52,7 @@ static CLOSED: What = What::queue("oneshot::Sender::closed");
 #[track_caller]
 #[doc(alias = "AsyncResult")]
 #[doc(alias = "Future")]
+#[doc(alias = "create_future")]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let created = Location::caller();
     let shared = Rc::pin(Shared {
@@ -109,6 +110,9 @@ impl<T> Sender<T> {
     ///
     /// The value, when the receiver was closed or dropped. Without an error the receiver may still be dropped
     /// before it takes the value.
+    #[doc(alias = "set_result")]
+    #[doc(alias = "set_exception")]
+    #[doc(alias = "AsyncResult.set")]
     pub fn send(self, value: T) -> Result<(), T> {
         if self.is_closed() {
             return Err(value);
@@ -149,6 +153,7 @@ impl<T> Sender<T> {
     }
 
     /// Whether the receiver was closed or dropped.
+    #[doc(alias = "cancelled")]
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.shared.receiver_closed.get()
@@ -185,6 +190,7 @@ pub struct Receiver<T> {
 
 impl<T> Receiver<T> {
     /// Lets the sender send no more. A value that was sent before is still to be had.
+    #[doc(alias = "cancel")]
     pub fn close(&mut self) {
         if let Some(shared) = &self.shared {
             shared.close();
@@ -207,6 +213,8 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Ok(1));
     /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
     /// ```
+    #[doc(alias = "result")]
+    #[doc(alias = "get_nowait")]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let Some(shared) = &self.shared else { return Err(TryRecvError::Closed) };
         match shared.outcome() {
@@ -230,6 +238,8 @@ impl<T> Receiver<T> {
     }
 
     /// Whether it gave its result, and must not be polled any more.
+    #[doc(alias = "ready")]
+    #[doc(alias = "done")]
     #[must_use]
     pub fn is_terminated(&self) -> bool {
         self.shared.is_none()

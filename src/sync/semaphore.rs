@@ -80,6 +80,9 @@ impl Semaphore {
     }
 
     /// How many permits are free.
+    #[doc(alias = "locked")]
+    #[doc(alias = "counter")]
+    #[doc(alias = "get_value")]
     #[must_use]
     pub fn available_permits(&self) -> usize {
         self.permits.available()

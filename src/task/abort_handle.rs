@@ -22,6 +22,7 @@ use crate::{
 ///     assert!(task.await.unwrap_err().is_cancelled());
 /// });
 /// ```
+#[doc(alias = "asyncio.Handle")]
 #[derive(Clone, Copy)]
 pub struct AbortHandle {
     key: TaskKey<()>,

@@ -31,6 +31,8 @@ impl Builder {
     }
 
     /// Names the task, for its errors and for whoever looks at the loop.
+    #[doc(alias = "set_name")]
+    #[doc(alias = "setName")]
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self

@@ -76,6 +76,9 @@ pub fn call_soon(f: impl FnOnce() + 'static) -> AbortHandle {
 /// ```
 #[doc(alias = "loop.call_later")]
 #[doc(alias = "threading.Timer")]
+#[doc(alias = "setitimer")]
+#[doc(alias = "signal.alarm")]
+#[doc(alias = "scheduler")]
 #[track_caller]
 pub fn call_later(delay: Duration, f: impl FnOnce() + 'static) -> TimerHandle {
     TimerHandle::start(sleep(delay), f)
@@ -87,6 +90,7 @@ pub fn call_later(delay: Duration, f: impl FnOnce() + 'static) -> TimerHandle {
 ///
 /// Outside of a loop.
 #[doc(alias = "loop.call_at")]
+#[doc(alias = "enterabs")]
 #[track_caller]
 pub fn call_at(time: Instant, f: impl FnOnce() + 'static) -> TimerHandle {
     TimerHandle::start(sleep_until(time), f)

@@ -156,6 +156,7 @@ impl<T: 'static> ContextVar<T> {
 }
 
 /// What a [`ContextVar`] was before it was set.
+#[doc(alias = "Token")]
 #[must_use = "without it the value before cannot be brought back; `let _ =` if it need not be"]
 pub struct ContextToken<T> {
     before: Option<Rc<dyn Any>>,
@@ -184,6 +185,7 @@ pub struct ContextToken<T> {
 /// });
 /// ```
 #[doc(alias = "copy_context")]
+#[doc(alias = "get_context")]
 #[derive(Clone, Default)]
 pub struct Context {
     values: Option<Values>,
@@ -353,6 +355,7 @@ impl fmt::Debug for Context {
 }
 
 /// Declares [variables](crate::task::ContextVar) that tasks inherit, each with its default.
+#[doc(alias = "spawn_tree_locals")]
 #[macro_export]
 macro_rules! context_var {
     ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $default:expr);+ $(;)?) => {$(

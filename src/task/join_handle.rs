@@ -71,6 +71,10 @@ impl<T> JoinHandle<T> {
     /// wait has its output. [`abort_and_wait`](Self::abort_and_wait) waits until it is gone.
     #[doc(alias = "kill")]
     #[doc(alias = "cancel")]
+    #[doc(alias = "cancelling")]
+    #[doc(alias = "uncancel")]
+    #[doc(alias = "GreenletExit")]
+    #[doc(alias = "killone")]
     pub fn abort(&self) {
         self.abort_handle().abort();
     }
@@ -100,6 +104,7 @@ impl<T> JoinHandle<T> {
     #[doc(alias = "ready")]
     #[doc(alias = "dead")]
     #[doc(alias = "done")]
+    #[doc(alias = "is_alive")]
     #[must_use]
     #[track_caller]
     pub fn is_finished(&self) -> bool {
@@ -107,6 +112,8 @@ impl<T> JoinHandle<T> {
     }
 
     /// Returns the id of the task.
+    #[doc(alias = "minimal_ident")]
+    #[doc(alias = "ident")]
     #[must_use]
     pub fn id(&self) -> Id {
         self.key.id()
@@ -114,6 +121,8 @@ impl<T> JoinHandle<T> {
 
     /// Returns the name that the task was given by [`Builder::name`](super::Builder::name); on the
     /// thread that runs its loop, and `None` elsewhere.
+    #[doc(alias = "get_name")]
+    #[doc(alias = "getName")]
     #[must_use]
     pub fn name(&self) -> Option<Arc<str>> {
         let key = self.key;
@@ -140,6 +149,8 @@ impl<T> JoinHandle<T> {
     #[doc(alias = "value")]
     #[doc(alias = "successful")]
     #[doc(alias = "exception")]
+    #[doc(alias = "result")]
+    #[doc(alias = "exc_info")]
     #[track_caller]
     pub fn peek<R>(&self, look: impl FnOnce(&Result<T, JoinError>) -> R) -> Option<R> {
         let key = self.key;
@@ -186,6 +197,7 @@ impl<T> JoinHandle<T> {
     #[doc(alias = "link")]
     #[doc(alias = "rawlink")]
     #[doc(alias = "add_done_callback")]
+    #[doc(alias("remove_done_callback", "link_value", "link_exception", "unlink", "has_links"))]
     #[track_caller]
     pub fn on_done(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static)
     where

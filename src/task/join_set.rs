@@ -86,6 +86,7 @@ impl<T> JoinSet<T> {
     ///     assert_eq!(set.join_next().await.unwrap().unwrap(), 7);
     /// });
     /// ```
+    #[doc(alias = "add")]
     pub fn insert(&mut self, mut handle: JoinHandle<T>) -> AbortHandle {
         let abort = handle.abort_handle();
         let vacant = self.entries.vacant_entry();

@@ -33,6 +33,7 @@ use crate::event_loop;
 /// ```
 #[doc(alias = "threading.local")]
 #[doc(alias = "gevent.local")]
+#[doc(alias = "LocalKey")]
 pub struct Local<T: 'static> {
     init: fn() -> T,
     /// Its address is the value's name, so it must have one of its own.

@@ -119,6 +119,32 @@ where
     }
 }
 
+/// Returns the id of the task that is running.
+///
+/// # Panics
+///
+/// Outside of a task; see [`try_id`].
+///
+/// # Examples
+///
+/// ```
+/// greenloop::run(async {
+///     let task = greenloop::spawn(async { greenloop::task::id() });
+///     let id = task.id();
+///     assert_eq!(task.await.unwrap(), id);
+/// });
+/// ```
+#[doc(alias = "get_ident")]
+#[doc(alias = "get_native_id")]
+#[must_use]
+#[track_caller]
+pub fn id() -> Id {
+    match try_id() {
+        Some(id) => id,
+        None => panic!("greenloop::task::id() {}", event_loop::NEEDS_LOOP),
+    }
+}
+
 /// Returns the id of the task that is running, or `None` outside of a loop.
 ///
 /// # Examples
@@ -155,6 +181,7 @@ pub fn try_id() -> Option<Id> {
 /// ```
 #[doc(alias = "current_task")]
 #[doc(alias = "getcurrent")]
+#[doc(alias = "current_thread")]
 #[must_use]
 #[track_caller]
 pub fn current() -> TaskInfo {
@@ -191,6 +218,10 @@ pub fn try_current() -> Option<TaskInfo> {
 /// });
 /// ```
 #[doc(alias = "all_tasks")]
+#[doc(alias = "enumerate")]
+#[doc(alias = "format_run_info")]
+#[doc(alias = "print_run_info")]
+#[doc(alias = "GreenletTree")]
 #[must_use]
 pub fn all() -> Vec<TaskInfo> {
     event_loop::with(census::everyone).unwrap_or_default()

@@ -34,6 +34,11 @@ use crate::{blocking, event_loop, executor::SpawnOptions};
 #[doc(alias = "run_in_executor")]
 #[doc(alias = "to_thread")]
 #[doc(alias = "unblock")]
+#[doc(alias = "tp_read")]
+#[doc(alias = "tp_write")]
+#[doc(alias = "FileObjectThread")]
+#[doc(alias = "FileObjectBlock")]
+#[doc(alias = "block_in_place")]
 #[track_caller]
 pub fn spawn_blocking<F, T>(closure: F) -> JoinHandle<T>
 where

@@ -32,6 +32,7 @@ use std::{
 /// ```
 #[doc(alias = "gevent.idle")]
 #[doc(alias = "sleep(0)")]
+#[doc(alias = "consume_budget")]
 pub fn yield_now() -> YieldNow {
     YieldNow { yielded: false }
 }

@@ -176,6 +176,7 @@ fn forget<T>(outcome: Outcome<T>) {
 /// It may be polled by reference and given up at any time: the output stays in the job.
 #[doc(alias = "concurrent.futures.Future")]
 #[doc(alias = "AsyncResult")]
+#[doc(alias = "ThreadResult")]
 pub struct JobHandle<T> {
     job: Arc<Job<T>>,
 }
@@ -274,6 +275,7 @@ impl<T> JobHandle<T> {
     ///
     /// On a thread that runs an event loop, which it would block: await the handle there, or wait for it.
     #[doc(alias = "result")]
+    #[doc(alias = "exception")]
     #[track_caller]
     pub fn join(self) -> Result<T, JoinError> {
         assert!(

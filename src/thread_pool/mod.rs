@@ -61,6 +61,8 @@ use crate::{
 #[derive(Clone)]
 #[doc(alias = "ThreadPoolExecutor")]
 #[doc(alias = "Executor")]
+#[doc(alias = "multiprocessing.Pool")]
+#[doc(alias = "multiprocessing.pool.Pool")]
 pub struct ThreadPool {
     shared: Arc<ClosedOnDrop>,
 }
@@ -111,6 +113,8 @@ impl ThreadPool {
     /// ```
     #[doc(alias = "apply_async")]
     #[doc(alias = "run_in_executor")]
+    #[doc(alias = "apply")]
+    #[doc(alias = "ThreadPool.spawn")]
     pub fn submit<F, T>(&self, job: F) -> JobHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -153,6 +157,9 @@ impl ThreadPool {
     /// ```
     #[doc(alias = "imap")]
     #[doc(alias = "starmap")]
+    #[doc(alias = "map_async")]
+    #[doc(alias = "starmap_async")]
+    #[doc(alias = "map_cb")]
     pub fn map<I, F, R>(&self, items: I, f: F) -> Map<I::IntoIter, F, R>
     where
         I: IntoIterator<Item: Send + 'static>,
@@ -204,6 +211,7 @@ impl ThreadPool {
     /// Their closures are dropped, and their handles give an error that
     /// [`is_cancelled`](crate::task::JoinError::is_cancelled).
     #[doc(alias = "cancel_futures")]
+    #[doc(alias = "terminate")]
     pub fn cancel_waiting(&self) -> usize {
         self.threads().drop_waiting_jobs()
     }
@@ -224,18 +232,21 @@ impl ThreadPool {
     /// shutdown.join();
     /// assert!(jobs.iter().all(|job| job.is_finished()));
     /// ```
+    #[doc(alias = "join")]
     pub fn shutdown(&self) -> Shutdown {
         self.close();
         Shutdown::new(Arc::clone(self.threads()))
     }
 
     /// Returns how many threads the pool has at present.
+    #[doc(alias = "size")]
     #[must_use]
     pub fn thread_count(&self) -> usize {
         self.threads().count().0
     }
 
     /// Returns how many jobs wait for a thread at present.
+    #[doc(alias = "task_queue")]
     #[must_use]
     pub fn waiting_count(&self) -> usize {
         self.threads().count().1

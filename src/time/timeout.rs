@@ -99,6 +99,8 @@ impl<F: Future> Future for Timeout<F> {
 }
 
 /// The error of a wait that took too long.
+#[doc(alias = "TimeoutError")]
+#[doc(alias = "TimeoutExpired")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed(());
 

@@ -52,6 +52,7 @@ macro_rules! handle {
             /// # Errors
             ///
             /// None.
+            #[doc(alias = "dup")]
             pub fn try_clone(&self) -> std::io::Result<Self> {
                 Ok(self.clone())
             }
@@ -66,6 +67,7 @@ macro_rules! handle {
             /// # Errors
             ///
             /// None.
+            #[doc(alias = "setblocking")]
             pub fn set_nonblocking(&self, nonblocking: bool) -> std::io::Result<()> {
                 self.shared.set_nonblocking(nonblocking);
                 Ok(())

@@ -135,6 +135,7 @@ macro_rules! limits {
             /// # Errors
             ///
             /// Of the kind `InvalidInput` for a limit of zero, as std has it.
+            #[doc(alias = "settimeout")]
             pub fn set_read_timeout(
                 &self,
                 limit: Option<std::time::Duration>,

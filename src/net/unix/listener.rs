@@ -55,6 +55,7 @@ const BACKLOG: u32 = 1024;
 /// ```
 #[doc(alias = "start_unix_server")]
 #[doc(alias = "create_unix_server")]
+#[doc(alias = "multiprocessing.connection.Listener")]
 pub struct UnixListener {
     /// What is removed at the end; before the socket is closed, see there.
     file: Option<File>,

@@ -55,6 +55,7 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// Dropping the future while it waits means that there was no connection.
+    #[doc(alias = "multiprocessing.connection.Client")]
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::connect_addr(&SocketAddr::from_pathname(path)?).await
     }
@@ -113,6 +114,7 @@ impl UnixStream {
     ///
     /// The system's error.
     #[doc(alias = "socketpair")]
+    #[doc(alias = "Pipe")]
     pub fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = mio::net::UnixStream::pair()?;
         Ok((Self::from_mio(one), Self::from_mio(other)))
@@ -123,6 +125,7 @@ impl UnixStream {
     /// # Errors
     ///
     /// When the system refuses that.
+    #[doc(alias = "fromfd")]
     pub fn from_std(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self { source: Source::new(stream) })
