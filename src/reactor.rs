@@ -2,8 +2,11 @@
 //!
 //! A thin layer over `mio::Poll`: a slab of registered descriptors, each with the readiness of its
 //! two directions as far as it is known, and the wakers of those who wait. A descriptor is
-//! registered once, edge-triggered, for both directions. It knows neither sockets nor tasks: others
-//! do the reading and tell it what they found out.
+//! registered once, edge-triggered: for both directions, or for reading until somebody waits to write.
+//! It knows neither sockets nor tasks: others do the reading and tell it what they found out.
+//!
+//! Few ever wait to write, and all would pay for it: Unix sockets and those for datagrams announce room
+//! whenever the peer has taken something, which would wake the loop once more for each message.
 //!
 //! Invariant: a direction that is not ready will get an event when it becomes so. The kernel
 //! promises an edge for whatever happens after an operation would have blocked, or came back short
@@ -85,8 +88,8 @@ struct Source {
 /// How a descriptor is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Watch {
-    /// For edges of both directions, from the registration to the end.
-    Edges,
+    /// For edges; of both directions from the moment on at which somebody has waited to write.
+    Edges { writing: bool },
     /// For reading, as one of several processes of which one is to be woken, and by level. So it is
     /// in the kernel's set only while somebody waits; without one, each look would find it again.
     #[cfg(target_os = "linux")]
@@ -153,6 +156,17 @@ impl Side {
     }
 }
 
+fn reading() -> Interest {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return Interest::READABLE | Interest::PRIORITY;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    Interest::READABLE
+}
+
+fn both_directions() -> Interest {
+    reading() | Interest::WRITABLE
+}
+
 /// The descriptors of one event loop.
 #[derive(Debug)]
 pub(crate) struct Reactor {
@@ -192,13 +206,23 @@ impl Reactor {
     /// `deregister`. One that is watched already is an error of the kind `AlreadyExists`, and goes on
     /// to be watched for whom it was.
     pub(crate) fn register(&mut self, fd: BorrowedFd<'_>) -> io::Result<Key> {
+        self.register_for(fd, Direction::Write)
+    }
+
+    /// As `register`, for who waits for one direction: to read, it is watched for reading only, until
+    /// `watch_writing`. Until then it passes for writable.
+    pub(crate) fn register_for(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+    ) -> io::Result<Key> {
         use std::os::fd::AsRawFd as _;
         let fd = fd.as_raw_fd();
         let is_owned = self.owner(fd).is_some();
-        let key = self.insert(fd, Watch::Edges);
-        let both = Interest::READABLE | Interest::WRITABLE;
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let both = both | Interest::PRIORITY;
+        let writing = direction == Direction::Write;
+        let key = self.insert(fd, Watch::Edges { writing });
+        self.sources[key.slot as usize].write.ready = !writing;
+        let both = if writing { both_directions() } else { reading() };
         let registry = self.poll.registry();
         let mut registered = registry.register(&mut SourceFd(&fd), key.token(), both);
         if registered.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists)
@@ -217,6 +241,24 @@ impl Reactor {
                 self.sources.remove(key.slot as usize);
                 Err(error)
             }
+        }
+    }
+
+    /// Watches writing too, from now on: the kernel looks at once, so that nothing is missed. A descriptor
+    /// that has another owner by now is left alone, as one that was closed behind its back.
+    pub(crate) fn watch_writing(&mut self, key: Key) {
+        let Some(source) = self.source(key) else { return };
+        if source.watch != (Watch::Edges { writing: false }) {
+            return;
+        }
+        source.watch = Watch::Edges { writing: true };
+        source.write.ready = false;
+        let fd = source.fd;
+        if self.owner(fd) == Some(key.slot) {
+            let registry = self.poll.registry();
+            let watched = registry.reregister(&mut SourceFd(&fd), key.token(), both_directions());
+            // It is gone from the set, and nobody can be told of anything.
+            let _ = watched;
         }
     }
 
@@ -278,7 +320,7 @@ impl Reactor {
         if self.source(key).is_some() {
             let mut source = self.sources.remove(key.slot as usize);
             #[cfg(target_os = "linux")]
-            if source.watch != Watch::Edges {
+            if matches!(source.watch, Watch::Exclusive { .. }) {
                 self.exclusive.retain(|slot| *slot != key.slot as usize);
             }
             source.read.take_all(&mut woken);
@@ -294,8 +336,10 @@ impl Reactor {
             let is_owned = self.owner(fd) == Some(key.slot);
             // It fails only if that one is not.
             let _ = match watch {
-                Watch::Edges if is_owned => self.poll.registry().deregister(&mut SourceFd(&fd)),
-                Watch::Edges => Ok(()),
+                Watch::Edges { .. } if is_owned => {
+                    self.poll.registry().deregister(&mut SourceFd(&fd))
+                }
+                Watch::Edges { .. } => Ok(()),
                 #[cfg(target_os = "linux")]
                 Watch::Exclusive { in_set: false } => Ok(()),
                 #[cfg(target_os = "linux")]
@@ -536,6 +580,61 @@ mod tests {
         assert_eq!(wait(&mut reactor), 6);
         assert_eq!(wait(&mut reactor), 0);
         assert!(reactor.is_ready(key, Direction::Read));
+    }
+
+    #[test]
+    fn a_descriptor_watched_for_reading_hears_of_no_room_until_somebody_waits_for_it() {
+        let mut reactor = Reactor::new().unwrap();
+        let (mut ours, mut theirs) = pair();
+        let key = reactor.register_for(ours.as_fd(), Direction::Read).unwrap();
+        assert!(reactor.is_ready(key, Direction::Write), "it is worth trying");
+        let reader = wait_for(&mut reactor, key, Direction::Read);
+        ours.write_all(b"x").unwrap();
+        theirs.read_exact(&mut [0]).unwrap();
+        reactor.wait(Some(Duration::ZERO), &mut Vec::new()).unwrap();
+        assert!(reactor.events.is_empty());
+
+        while ours.write(&[0; 1024]).is_ok() {}
+        reactor.would_block(key, Direction::Write);
+        reactor.watch_writing(key);
+        wait_for(&mut reactor, key, Direction::Write);
+        assert_eq!(wait(&mut reactor), 0);
+        theirs.set_nonblocking(true).unwrap();
+        while theirs.read(&mut [0; 1024]).is_ok() {}
+        assert_eq!(wait(&mut reactor), 1);
+        assert!(reactor.is_ready(key, Direction::Write));
+        assert!(reactor.cancel_wait(key, Direction::Read, reader).is_some());
+    }
+
+    #[test]
+    fn room_and_data_that_were_there_before_the_wait_for_room_are_announced() {
+        let mut reactor = Reactor::new().unwrap();
+        let (ours, mut theirs) = pair();
+        let key = reactor.register_for(ours.as_fd(), Direction::Read).unwrap();
+        wait_for(&mut reactor, key, Direction::Read);
+        theirs.write_all(b"x").unwrap();
+        reactor.watch_writing(key);
+        assert!(!reactor.is_ready(key, Direction::Write));
+        wait_for(&mut reactor, key, Direction::Write);
+        assert_eq!(wait(&mut reactor), 2);
+        // The second time nothing is done.
+        reactor.watch_writing(key);
+        assert!(reactor.is_ready(key, Direction::Write));
+    }
+
+    #[test]
+    fn to_watch_writing_leaves_the_next_owner_of_the_number_alone() {
+        let mut reactor = Reactor::new().unwrap();
+        let (ours, _theirs) = pair();
+        let key = reactor.register_for(ours.as_fd(), Direction::Read).unwrap();
+        let (next, _peer) = pair();
+        drop(ours);
+        let next = next.as_fd().try_clone_to_owned().unwrap();
+        let next_key = reactor.register_for(next.as_fd(), Direction::Read).unwrap();
+        // The number is the lowest that is free; if a neighbour of this test took it, nothing is shown.
+        reactor.watch_writing(key);
+        wait_for(&mut reactor, next_key, Direction::Read);
+        assert_eq!(wait(&mut reactor), 0);
     }
 
     #[test]
