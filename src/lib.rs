@@ -61,6 +61,7 @@
 //! | have a function called later | [`task::call_later`], [`task::call_soon`] |
 //! | let others have a turn | [`yield_now`] |
 //! | talk over the network | [`net`] |
+//! | serve connections, and end in an orderly way | [`net::Server`] |
 //! | read lines, copy streams | [`io`] |
 //! | be told of Ctrl-C and other signals | [`signal::ctrl_c`], [`signal::signal`] |
 //! | have threads of one's own for jobs | [`thread_pool`] |

@@ -2,8 +2,11 @@
 //!
 //! A thin layer over `mio::Poll`: a slab of registered descriptors, each with the readiness of its
 //! two directions as far as it is known, and the wakers of those who wait. A descriptor is
-//! registered once, edge-triggered, for both directions. It knows neither sockets nor tasks: others
-//! do the reading and tell it what they found out.
+//! registered once, edge-triggered: for both directions, or for reading until somebody waits to write.
+//! It knows neither sockets nor tasks: others do the reading and tell it what they found out.
+//!
+//! Few ever wait to write, and all would pay for it: Unix sockets and those for datagrams announce room
+//! whenever the peer has taken something, which would wake the loop once more for each message.
 //!
 //! Invariant: a direction that is not ready will get an event when it becomes so. The kernel
 //! promises an edge for whatever happens after an operation would have blocked, or came back short
@@ -85,8 +88,8 @@ struct Source {
 /// How a descriptor is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Watch {
-    /// For edges of both directions, from the registration to the end.
-    Edges,
+    /// For edges; of both directions from the moment on at which somebody has waited to write.
+    Edges { writing: bool },
     /// For reading, as one of several processes of which one is to be woken, and by level. So it is
     /// in the kernel's set only while somebody waits; without one, each look would find it again.
     #[cfg(target_os = "linux")]
@@ -161,6 +164,17 @@ impl Side {
     }
 }
 
+fn reading() -> Interest {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return Interest::READABLE | Interest::PRIORITY;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    Interest::READABLE
+}
+
+fn both_directions() -> Interest {
+    reading() | Interest::WRITABLE
+}
+
 /// The descriptors of one event loop.
 #[derive(Debug)]
 pub(crate) struct Reactor {
@@ -200,13 +214,23 @@ impl Reactor {
     /// `deregister`. One that is watched already is an error of the kind `AlreadyExists`, and goes on
     /// to be watched for whom it was.
     pub(crate) fn register(&mut self, fd: BorrowedFd<'_>) -> io::Result<Key> {
+        self.register_for(fd, Direction::Write)
+    }
+
+    /// As `register`, for who waits for one direction: to read, it is watched for reading only, until
+    /// `watch_writing`. Until then it passes for writable.
+    pub(crate) fn register_for(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+    ) -> io::Result<Key> {
         use std::os::fd::AsRawFd as _;
         let fd = fd.as_raw_fd();
         let is_owned = self.owner(fd).is_some();
-        let key = self.insert(fd, Watch::Edges);
-        let both = Interest::READABLE | Interest::WRITABLE;
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let both = both | Interest::PRIORITY;
+        let writing = direction == Direction::Write;
+        let key = self.insert(fd, Watch::Edges { writing });
+        self.sources[key.slot as usize].write.ready = !writing;
+        let both = if writing { both_directions() } else { reading() };
         let registry = self.poll.registry();
         let mut registered = registry.register(&mut SourceFd(&fd), key.token(), both);
         if registered.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists)
@@ -225,6 +249,24 @@ impl Reactor {
                 self.sources.remove(key.slot as usize);
                 Err(error)
             }
+        }
+    }
+
+    /// Watches writing too, from now on: the kernel looks at once, so that nothing is missed. A descriptor
+    /// that has another owner by now is left alone, as one that was closed behind its back.
+    pub(crate) fn watch_writing(&mut self, key: Key) {
+        let Some(source) = self.source(key) else { return };
+        if source.watch != (Watch::Edges { writing: false }) {
+            return;
+        }
+        source.watch = Watch::Edges { writing: true };
+        source.write.ready = false;
+        let fd = source.fd;
+        if self.owner(fd) == Some(key.slot) {
+            let registry = self.poll.registry();
+            let watched = registry.reregister(&mut SourceFd(&fd), key.token(), both_directions());
+            // It is gone from the set, and nobody can be told of anything.
+            let _ = watched;
         }
     }
 
@@ -286,7 +328,7 @@ impl Reactor {
         if self.source(key).is_some() {
             let mut source = self.sources.remove(key.slot as usize);
             #[cfg(target_os = "linux")]
-            if source.watch != Watch::Edges {
+            if matches!(source.watch, Watch::Exclusive { .. }) {
                 self.exclusive.retain(|slot| *slot != key.slot as usize);
             }
             source.read.take_all(&mut woken);
@@ -302,8 +344,10 @@ impl Reactor {
             let is_owned = self.owner(fd) == Some(key.slot);
             // It fails only if that one is not.
             let _ = match watch {
-                Watch::Edges if is_owned => self.poll.registry().deregister(&mut SourceFd(&fd)),
-                Watch::Edges => Ok(()),
+                Watch::Edges { .. } if is_owned => {
+                    self.poll.registry().deregister(&mut SourceFd(&fd))
+                }
+                Watch::Edges { .. } => Ok(()),
                 #[cfg(target_os = "linux")]
                 Watch::Exclusive { in_set: false } => Ok(()),
                 #[cfg(target_os = "linux")]

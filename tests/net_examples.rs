@@ -5,7 +5,7 @@ mod folder;
 mod programs;
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, UdpSocket},
     os::unix::net::UnixStream,
     path::Path,
@@ -28,6 +28,11 @@ fn bad_arguments_give_a_usage_line_and_status_2() {
         ("udp_echo", &[ANY_PORT, ANY_PORT]),
         ("unix_echo", &[]),
         ("unix_echo", &["path", "path"]),
+        ("graceful_shutdown", &["--grace"]),
+        ("graceful_shutdown", &["--grace", "-1"]),
+        ("graceful_shutdown", &[ANY_PORT, ANY_PORT]),
+        ("line_protocol", &["--help"]),
+        ("line_protocol", &[ANY_PORT, ANY_PORT]),
     ];
     for (name, arguments) in cases {
         let ended = Program::run(name, arguments);
@@ -117,6 +122,117 @@ fn unix_echo_takes_over_from_a_killed_one_and_not_from_one_that_lives() {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert!(ended.stderr.contains("in use"), "{ended:?}");
     assert_eq!(say_all_and_hear_all(&path, b"still here?"), b"STILL HERE?");
+}
+
+#[test]
+fn graceful_shutdown_answers_who_waits_and_says_goodbye_to_the_idle() {
+    let (mut server, address) = Program::start_server("graceful_shutdown", &[ANY_PORT]);
+    let idle = programs::connect(address);
+    let busy = programs::connect(address);
+    (&busy).write_all(b"first\nsecond\n").unwrap();
+    let mut answers = BufReader::new(&busy);
+    let mut line = String::new();
+    answers.read_line(&mut line).unwrap();
+    // The next one is being worked on, or will be found in the buffer.
+    server.signal("INT");
+    assert_eq!(server.line(), "shutting down, 2 open");
+    answers.read_to_string(&mut line).unwrap();
+    let goodbye = "the server is shutting down, goodbye\n";
+    let expected = [format!("first\nsecond\n{goodbye}"), format!("first\n{goodbye}")];
+    assert!(expected.contains(&line), "{line:?}");
+    assert_eq!(io::read_to_string(&idle).unwrap(), goodbye);
+    assert!(server.line().starts_with("2 drained and 0 cut in "));
+    assert!(server.wait().success());
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn graceful_shutdown_cuts_who_does_not_end_in_time() {
+    for by_signal in [false, true] {
+        let grace = if by_signal { "1000" } else { "0.01" };
+        let arguments = [ANY_PORT, "--grace", grace];
+        let (mut server, address) = Program::start_server("graceful_shutdown", &arguments);
+        let client = programs::connect(address);
+        // So many that they never get done, nor does the answer to the last goodbye.
+        let lines = "a long story\n".repeat(500);
+        (&client).write_all(lines.as_bytes()).unwrap();
+        let mut first = [0; 13];
+        (&client).read_exact(&mut first).unwrap();
+        server.signal("INT");
+        assert_eq!(server.line(), "shutting down, 1 open");
+        if by_signal {
+            server.signal("INT");
+        }
+        let report = server.line();
+        let own = format!(" ({} after ", client.local_addr().unwrap());
+        assert!(report.starts_with("0 drained and 1 cut in ") && report.contains(&own), "{report}");
+        assert!(server.wait().success());
+    }
+}
+
+#[test]
+fn line_protocol_keeps_what_it_is_told_for_all_clients() {
+    let (server, address) = Program::serve("line_protocol", &[ANY_PORT]);
+    let ask = |text: &str| {
+        let client = programs::connect(address);
+        (&client).write_all(text.as_bytes()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        io::read_to_string(&client).unwrap()
+    };
+    let told = "SET name some value\r\nGET name\nGET other\nSET empty \nGET empty\nCOUNT\n";
+    assert_eq!(ask(told), "OK\nOK some value\nNONE\nOK\nOK \nOK 2\n");
+    assert_eq!(
+        ask("KEYS\nDEL name\nDEL name\nKEYS\n"),
+        "OK empty name\nOK some value\nNONE\nOK empty\n"
+    );
+    assert_eq!(ask("GET empty\nQUIT\nGET empty\n"), "OK \n");
+    for nonsense in ["", "get name", "GET", "GET a b", "SET a", "KEYS a", "KEYSKEYS"] {
+        let answer = ask(&format!("{nonsense}\nCOUNT\n"));
+        let (first, second) = answer.split_once('\n').unwrap();
+        assert!(first.starts_with("ERROR it is SET"), "{nonsense}: {answer}");
+        assert_eq!(second, "OK 1\n");
+    }
+    assert!(server.interrupt().success());
+}
+
+#[test]
+fn line_protocol_skips_what_is_too_long_or_no_text_and_goes_on() {
+    let (server, address) = Program::serve("line_protocol", &[ANY_PORT]);
+    let client = programs::connect(address);
+    let fits = format!("SET long {}\n", "x".repeat(1015));
+    let too_long = format!("SET longer {}\n", "x".repeat(100_000));
+    (&client).write_all(fits.as_bytes()).unwrap();
+    (&client).write_all(too_long.as_bytes()).unwrap();
+    (&client).write_all(b"SET name \xff\xff\nCOUNT\n").unwrap();
+    // The end of the stream ends a line as well.
+    (&client).write_all(b"GET longer").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let answers = io::read_to_string(&client).unwrap();
+    let lines: Vec<_> = answers.lines().collect();
+    assert_eq!((lines.len(), lines[0], lines[3], lines[4]), (5, "OK", "OK 1", "NONE"), "{answers}");
+    assert!(lines[1].starts_with("ERROR") && lines[2].starts_with("ERROR"), "{answers}");
+    assert!(server.interrupt().success());
+}
+
+#[test]
+fn line_protocol_answers_a_client_that_never_waits_in_order() {
+    let (server, address) = Program::serve("line_protocol", &[ANY_PORT]);
+    let client = programs::connect(address);
+    let mut questions = String::new();
+    let mut expected = String::new();
+    for number in 0..5000 {
+        questions += &format!("SET key {number}\nGET key\n");
+        expected += &format!("OK\nOK {number}\n");
+    }
+    let answers = thread::scope(|scope| {
+        scope.spawn(|| {
+            (&client).write_all(questions.as_bytes()).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+        });
+        io::read_to_string(&client).unwrap()
+    });
+    assert_same(answers.as_bytes(), expected.as_bytes());
+    assert!(server.interrupt().success());
 }
 
 /// Writes while it reads, ends its direction, and gives what it read until the other's end.

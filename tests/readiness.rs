@@ -9,7 +9,10 @@ use std::{
 };
 
 use futures_util::AsyncRead as _;
-use greenloop::{net::TcpStream, statistics};
+use greenloop::{
+    net::{TcpStream, UnixStream},
+    statistics,
+};
 
 #[path = "support/net.rs"]
 mod support;
@@ -41,6 +44,30 @@ fn the_first_wait_registers_and_the_drop_of_the_socket_takes_it_back() {
         drop(ours);
 
         assert_eq!(statistics().sockets, 0);
+    });
+}
+
+#[test]
+fn who_waits_to_write_on_what_was_watched_for_reading_is_woken_and_so_is_the_reader() {
+    run(async {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (_reads, reader) = Wakes::new();
+        let (_writes, writer) = Wakes::new();
+        let mut buffer = [0];
+        let mut read = Box::pin(ours.read(&mut buffer));
+        assert!(poll(read.as_mut(), &reader).is_pending());
+        // What fits needs no wait, and what does not fit is waited for.
+        let mut filled = 0;
+        while let Ok(count) = ours.try_write(&[b'.'; 1024]) {
+            filled += count;
+        }
+        let mut write = Box::pin(ours.write(b"x"));
+        assert!(poll(write.as_mut(), &writer).is_pending());
+        let mut taken = vec![0; filled];
+        theirs.read_exact(&mut taken).await.unwrap();
+        assert_eq!(write.await.unwrap(), 1);
+        theirs.write_all(b"y").await.unwrap();
+        assert_eq!(read.await.unwrap(), 1);
     });
 }
 

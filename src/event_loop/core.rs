@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     executor::{Doorbell, Executor, Report, contain, wake},
-    reactor::{Key, Reactor},
+    reactor::{Direction, Key, Reactor},
     timers::Timers,
 };
 
@@ -217,6 +217,22 @@ impl Core {
             return Err(io::Error::other(FORKED));
         }
         self.reactor.borrow_mut().register(fd)
+    }
+
+    /// Has the reactor watch a descriptor for who waits for one direction.
+    pub(crate) fn register_for(&self, fd: BorrowedFd<'_>, direction: Direction) -> io::Result<Key> {
+        if self.is_forked() {
+            return Err(io::Error::other(FORKED));
+        }
+        self.reactor.borrow_mut().register_for(fd, direction)
+    }
+
+    /// Has the reactor watch writing too, as whoever waits to write must first.
+    pub(crate) fn watch_writing(&self, key: Key) {
+        // A child leaves the kernel's set alone, which is its parent's too.
+        if !self.is_forked() {
+            self.reactor.borrow_mut().watch_writing(key);
+        }
     }
 
     /// Has the reactor watch, for reading, a descriptor that other processes watch too.

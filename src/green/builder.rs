@@ -87,7 +87,7 @@ impl Builder {
         self.try_spawn_at(f, Location::caller())
     }
 
-    fn try_spawn_at<F, T>(
+    pub(super) fn try_spawn_at<F, T>(
         self,
         f: F,
         location: &'static Location<'static>,

@@ -179,6 +179,8 @@ struct Transfer {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
+    /// Behind this nothing was ever read.
+    used: usize,
     ended: bool,
     /// The writer may have kept something.
     unflushed: bool,
@@ -188,7 +190,7 @@ struct Transfer {
 impl Transfer {
     fn new() -> Self {
         let buffer = Box::default();
-        Self { buffer, start: 0, end: 0, ended: false, unflushed: false, copied: 0 }
+        Self { buffer, start: 0, end: 0, used: 0, ended: false, unflushed: false, copied: 0 }
     }
 
     /// Copies to the end of the reader.
@@ -226,7 +228,6 @@ impl Transfer {
         reader: &mut (impl AsyncRead + Unpin),
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Poll<Result<(), Broken>> {
-        let used = self.end;
         (self.start, self.end) = (0, 0);
         if self.buffer.is_empty() {
             self.buffer = buffers::take(buffers::LARGE);
@@ -239,13 +240,14 @@ impl Transfer {
                     "the stream says that it read more than there was room for"
                 );
                 self.end = count;
+                self.used = self.used.max(count);
                 return Poll::Ready(Ok(()));
             }
             Poll::Ready(Ok(0)) => self.ended = true,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Reader(error))),
             Poll::Pending => {}
         }
-        buffers::give_back(std::mem::take(&mut self.buffer), used);
+        buffers::give_back(std::mem::take(&mut self.buffer), std::mem::take(&mut self.used));
         if self.ended {
             return Poll::Ready(Ok(()));
         }
@@ -256,5 +258,38 @@ impl Transfer {
             }
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Reads pieces of these lengths, and then waits.
+    struct Pieces(Vec<usize>);
+
+    impl AsyncRead for Pieces {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            let Some(length) = self.0.pop() else { return Poll::Pending };
+            buffer[..length].fill(7);
+            Poll::Ready(Ok(length))
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_given_back_without_what_was_read_into_it() {
+        let mut copied = Vec::new();
+        let mut transfer = Transfer::new();
+        let mut reader = Pieces(vec![10, 1000]);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(transfer.poll_to_end(&mut cx, &mut reader, &mut copied).is_pending());
+        assert_eq!((copied.len(), transfer.buffer.len()), (1010, 0));
+        assert!(buffers::take(buffers::LARGE).iter().all(|byte| *byte == 0));
     }
 }

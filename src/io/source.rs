@@ -146,7 +146,7 @@ impl<T: AsFd> Source<T> {
     pub(crate) fn watch(&self) -> io::Result<()> {
         let watched = event_loop::with(|core| match self.registered(core)? {
             Some(_) => Ok(()),
-            None => self.register(core).map(drop),
+            None => self.register(core, Direction::Read).map(drop),
         });
         watched.unwrap_or(Ok(()))
     }
@@ -231,7 +231,7 @@ impl<T: AsFd> Source<T> {
                                 key
                             }
                             // The kernel announces what came between the try and this.
-                            None => match self.register(core) {
+                            None => match self.register(core, direction) {
                                 Ok(key) => key,
                                 Err(error) => return Poll::Ready(Err(error)),
                             },
@@ -258,13 +258,17 @@ impl<T: AsFd> Source<T> {
             }
             let key = match self.registered(core) {
                 Ok(Some(key)) => Ok(key),
-                Ok(None) => self.register(core),
+                Ok(None) => self.register(core, direction),
                 Err(error) => Err(error),
             };
             let key = match key {
                 Ok(key) => key,
                 Err(error) => return Poll::Ready(Err(error)),
             };
+            if direction == Direction::Write {
+                // The kernel has told nothing before that.
+                core.watch_writing(key);
+            }
             if core.reactor.borrow_mut().is_ready(key, direction) {
                 core.executor.spend_budget();
                 *ticket = None;
@@ -287,8 +291,8 @@ impl<T: AsFd> Source<T> {
         }
     }
 
-    fn register(&self, core: &Core) -> io::Result<Key> {
-        let key = core.register(self.open()?.as_fd())?;
+    fn register(&self, core: &Core, direction: Direction) -> io::Result<Key> {
+        let key = core.register_for(self.open()?.as_fd(), direction)?;
         match self.registration.set(Registration { loop_id: core.id(), key }) {
             Ok(()) => Ok(key),
             // Another thread's loop was faster.
@@ -325,6 +329,9 @@ impl<T: AsFd> Source<T> {
 
 /// Leaves the waker with the reactor.
 fn park(core: &Core, key: Key, direction: Direction, ticket: &mut Option<Ticket>, waker: &Waker) {
+    if direction == Direction::Write {
+        core.watch_writing(key);
+    }
     // A stranger's waker may run anything when it is cloned or dropped: not under the borrow.
     let waker = waker.clone();
     let (place, old) = core.reactor.borrow_mut().wait_for(key, direction, *ticket, waker);

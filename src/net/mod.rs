@@ -1,4 +1,4 @@
-//! TCP, UDP and Unix sockets, pipes, and any other descriptor.
+//! TCP, UDP and Unix sockets, a server for either, pipes, and any other descriptor.
 
 mod accept;
 pub(crate) mod addresses;
@@ -6,6 +6,7 @@ mod async_fd;
 mod halves;
 mod happy_eyeballs;
 pub mod pipe;
+pub mod server;
 pub(crate) mod stream_methods;
 mod tcp_halves;
 mod tcp_listener;
@@ -20,6 +21,7 @@ pub(crate) use self::accept::{Pause, is_exhaustion, is_the_peers};
 pub use self::{
     addresses::{ToSocketAddrs, lookup_host},
     async_fd::AsyncFd,
+    server::handle::Server,
     tcp_halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf},
     tcp_listener::{Accept, Incoming, ListenOptions, TcpListener},
     tcp_socket::TcpSocket,

@@ -76,6 +76,61 @@ fn the_waiters_of_a_direction_are_woken_once_and_together() {
 }
 
 #[test]
+fn a_descriptor_watched_for_reading_hears_of_no_room_until_somebody_waits_for_it() {
+    let mut reactor = Reactor::new().unwrap();
+    let (mut ours, mut theirs) = pair();
+    let key = reactor.register_for(ours.as_fd(), Direction::Read).unwrap();
+    assert!(reactor.is_ready(key, Direction::Write), "it is worth trying");
+    let reader = wait_for(&mut reactor, key, Direction::Read);
+    ours.write_all(b"x").unwrap();
+    theirs.read_exact(&mut [0]).unwrap();
+    reactor.wait(Some(Duration::ZERO), &mut Vec::new()).unwrap();
+    assert!(reactor.events.is_empty());
+
+    while ours.write(&[0; 1024]).is_ok() {}
+    reactor.would_block(key, Direction::Write);
+    reactor.watch_writing(key);
+    wait_for(&mut reactor, key, Direction::Write);
+    assert_eq!(wait(&mut reactor), 0);
+    theirs.set_nonblocking(true).unwrap();
+    while theirs.read(&mut [0; 1024]).is_ok() {}
+    assert_eq!(wait(&mut reactor), 1);
+    assert!(reactor.is_ready(key, Direction::Write));
+    assert!(reactor.cancel_wait(key, Direction::Read, reader).is_some());
+}
+
+#[test]
+fn room_and_data_that_were_there_before_the_wait_for_room_are_announced() {
+    let mut reactor = Reactor::new().unwrap();
+    let (ours, mut theirs) = pair();
+    let key = reactor.register_for(ours.as_fd(), Direction::Read).unwrap();
+    wait_for(&mut reactor, key, Direction::Read);
+    theirs.write_all(b"x").unwrap();
+    reactor.watch_writing(key);
+    assert!(!reactor.is_ready(key, Direction::Write));
+    wait_for(&mut reactor, key, Direction::Write);
+    assert_eq!(wait(&mut reactor), 2);
+    // The second time nothing is done.
+    reactor.watch_writing(key);
+    assert!(reactor.is_ready(key, Direction::Write));
+}
+
+#[test]
+fn to_watch_writing_leaves_the_next_owner_of_the_number_alone() {
+    let mut reactor = Reactor::new().unwrap();
+    let (ours, _theirs) = pair();
+    let key = reactor.register_for(ours.as_fd(), Direction::Read).unwrap();
+    let (next, _peer) = pair();
+    drop(ours);
+    let next = next.as_fd().try_clone_to_owned().unwrap();
+    let next_key = reactor.register_for(next.as_fd(), Direction::Read).unwrap();
+    // The number is the lowest that is free; if a neighbour of this test took it, nothing is shown.
+    reactor.watch_writing(key);
+    wait_for(&mut reactor, next_key, Direction::Read);
+    assert_eq!(wait(&mut reactor), 0);
+}
+
+#[test]
 fn a_ticket_keeps_its_place_and_takes_back_its_own_waker_only() {
     let mut reactor = Reactor::new().unwrap();
     let (ours, _theirs) = pair();

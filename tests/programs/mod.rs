@@ -5,7 +5,7 @@
 pub(crate) mod echo;
 
 use std::{
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read},
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
@@ -51,6 +51,34 @@ impl Program {
         (program, address.to_owned())
     }
 
+    /// As `serve`, for a program that says more than that; see [`line`](Self::line).
+    pub(crate) fn start_server(name: &str, arguments: &[&str]) -> (Self, SocketAddr) {
+        let mut command = example(name);
+        let mut program = Self::start(command.args(arguments).stderr(Stdio::null()));
+        let line = program.line();
+        let address = line.strip_prefix("listening on ");
+        let address = address.unwrap_or_else(|| panic!("{name} printed {line:?}"));
+        let address = address.parse().unwrap();
+        (program, address)
+    }
+
+    /// Reads the next line that the program prints, and nothing behind it.
+    pub(crate) fn line(&mut self) -> String {
+        let stdout = self.child.stdout.as_mut().unwrap();
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while stdout.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
+    /// Sends a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
     /// Runs an example to its end.
     pub(crate) fn run(name: &str, arguments: &[&str]) -> Ended {
         Self::start(example(name).args(arguments)).ended()
@@ -81,12 +109,12 @@ impl Program {
 
     /// Does what Ctrl-C does, and waits for the end.
     pub(crate) fn interrupt(mut self) -> ExitStatus {
-        let kill = format!("kill -INT {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.signal("INT");
         self.wait()
     }
 
-    fn wait(&mut self) -> ExitStatus {
+    /// Waits for the end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

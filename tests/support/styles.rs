@@ -10,13 +10,16 @@ const ENDLESS: Duration = Duration::from_secs(60);
 /// one in which they are `.wait()` and a green thread.
 ///
 /// `spawn!([a, b] { ... })` gives the task clones of `a` and `b`; `settle!()` lets the others run until each
-/// has come as far as it can.
+/// has come as far as it can. `serve!([a, b] listener, setting(...), ...; |connection| { ... })` starts a
+/// server, whose handlers get such clones.
 macro_rules! both_styles {
     ($($(#[doc = $doc:literal])* fn $name:ident() $body:block)*) => {
         mod asynchronous {
             use super::*;
+            #[allow(unused_imports, reason = "few tests serve")]
             use crate::styles::{
-                settle_async as settle, spawn_async as spawn, wait_async as wait,
+                serve_async as serve, settle_async as settle, spawn_async as spawn,
+                wait_async as wait,
             };
 
             $(
@@ -31,8 +34,10 @@ macro_rules! both_styles {
         #[cfg(feature = "green")]
         mod green {
             use super::*;
+            #[allow(unused_imports, reason = "few tests serve")]
             use crate::styles::{
-                settle_green as settle, spawn_green as spawn, wait_green as wait,
+                serve_green as serve, settle_green as settle, spawn_green as spawn,
+                wait_green as wait,
             };
 
             $(
@@ -84,8 +89,29 @@ macro_rules! settle_green {
     };
 }
 
+macro_rules! serve_async {
+    ([$($shared:ident),*] $listener:expr $(, $setting:ident($value:expr))*;
+     |$connection:ident| $body:block) => {{
+        $(let $shared = $shared.clone();)*
+        greenloop::net::Server::builder($listener)$(.$setting($value))*.serve(move |$connection| {
+            $(let $shared = $shared.clone();)*
+            async move { $body }
+        })
+    }};
+}
+
+macro_rules! serve_green {
+    ([$($shared:ident),*] $listener:expr $(, $setting:ident($value:expr))*;
+     |$connection:ident| $body:block) => {{
+        $(let $shared = $shared.clone();)*
+        let builder = greenloop::green::net::Server::builder($listener)$(.$setting($value))*;
+        builder.serve(move |$connection| $body).as_async().clone()
+    }};
+}
+
 pub(crate) use {
-    both_styles, settle_async, settle_green, spawn_async, spawn_green, wait_async, wait_green,
+    both_styles, serve_async, serve_green, settle_async, settle_green, spawn_async, spawn_green,
+    wait_async, wait_green,
 };
 
 /// Lets the others run until each has come as far as it can without time passing.

@@ -13,6 +13,7 @@ mod handle;
 mod limits;
 mod pipe;
 mod read_and_write;
+mod server;
 mod tcp_listener;
 mod tcp_stream;
 mod udp_socket;
@@ -25,6 +26,7 @@ use std::{io, vec};
 
 pub use self::{
     pipe::{PipeReader, PipeWriter, pipe},
+    server::{Server, ServerBuilder},
     tcp_listener::{Incoming, TcpListener},
     tcp_stream::TcpStream,
     udp_socket::UdpSocket,
