@@ -567,15 +567,15 @@ fn a_hook_may_use_the_loop() {
 }
 
 /// Ends a loop whose hook gets hold of the handle of the task whose panic it is told.
-fn end_with_a_hook_that_has_the_handle(mut act: impl FnMut(JoinHandle<()>) + 'static) {
+fn end_with_a_hook_that_has_the_handle(act: fn(JoinHandle<()>)) {
     let kept = Rc::new(RefCell::new(None));
     let said = Rc::new(RefCell::new(Vec::new()));
     let hook = {
-        let (kept, said, act) = (Rc::clone(&kept), Rc::clone(&said), RefCell::new(move |h| act(h)));
+        let (kept, said) = (Rc::clone(&kept), Rc::clone(&said));
         move |error: &JoinError| {
             let handle: Option<JoinHandle<()>> = kept.take();
             if let Some(handle) = handle {
-                (act.borrow_mut())(handle);
+                act(handle);
             }
             said.borrow_mut().push(error.to_string());
         }

@@ -160,6 +160,9 @@ impl Executor {
         // SAFETY: the task is alive up to the next lines.
         let vtable = unsafe { task.as_ref() }.vtable();
         #[cfg(greenloop_loom)]
+        // SAFETY: as above.
+        unsafe { task.as_ref() }.freed();
+        #[cfg(greenloop_loom)]
         // SAFETY: loom wants its atomics dropped; nobody reads them again.
         unsafe {
             std::ptr::drop_in_place(task.as_ptr());

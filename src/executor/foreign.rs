@@ -187,6 +187,8 @@ unsafe fn free_orphan(task: NonNull<Header>) {
     let header = unsafe { task.as_ref() };
     let injector: *const Injector = header.site().injector.as_ptr();
     let layout = header.vtable().layout;
+    #[cfg(greenloop_loom)]
+    header.freed();
     // loom counts its objects and wants to see them dropped.
     #[cfg(greenloop_loom)]
     // SAFETY: as above; the memory is not read again.

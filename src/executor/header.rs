@@ -68,6 +68,9 @@ pub(crate) struct Header {
     pub(super) slot: Cell<u32>,
     /// Where the waker of whoever joins this task stands; `NO_JOINER` when nobody does.
     pub(super) joiner: Cell<u32>,
+    /// Stands for all of the memory; see `used`.
+    #[cfg(greenloop_loom)]
+    memory: loom::cell::UnsafeCell<()>,
 }
 
 #[cfg(all(target_pointer_width = "64", not(greenloop_loom)))]
@@ -112,12 +115,29 @@ impl Header {
             local: Cell::new(ONE_LOCAL),
             slot: Cell::new(0),
             joiner: Cell::new(NO_JOINER),
+            #[cfg(greenloop_loom)]
+            memory: loom::cell::UnsafeCell::new(()),
         }
+    }
+
+    /// Tells loom that the memory is used, so that it finds a use that is not over for certain when the
+    /// memory is freed.
+    #[inline]
+    pub(super) fn used(&self) {
+        #[cfg(greenloop_loom)]
+        self.memory.with(|_| ());
+    }
+
+    /// Tells loom that the memory will be freed.
+    #[cfg(greenloop_loom)]
+    pub(super) fn freed(&self) {
+        self.memory.with_mut(|_| ());
     }
 
     /// What it has in common with the other tasks that are spawned at the same place.
     #[inline]
     pub(super) fn site(&self) -> &Site {
+        self.used();
         // SAFETY: a site lives as long as the injector, and that as long as the task.
         unsafe { self.site.as_ref() }
     }
@@ -128,6 +148,7 @@ impl Header {
     }
 
     pub(super) fn has(&self, flags: u32) -> bool {
+        self.used();
         self.local.get() & flags != 0
     }
 

@@ -20,7 +20,9 @@ impl Executor {
         while let Some(task) = rest {
             // SAFETY: the foreign `QUEUED` bit pins the task, and whoever takes it off owns the
             // link.
-            let link = unsafe { &task.as_ref().injected_next };
+            let header = unsafe { task.as_ref() };
+            header.used();
+            let link = &header.injected_next;
             rest = NonNull::new(link.load(Ordering::Relaxed));
             link.store(first, Ordering::Relaxed);
             first = task.as_ptr();

@@ -5,8 +5,9 @@
 //! ```
 //!
 //! The doorbell is a condition variable on which the loop sleeps, so a lost wake is a deadlock that
-//! loom finds. loom also checks that nothing is leaked, and through `Witness` that what
-//! a thread did before it woke a task is seen by the poll.
+//! loom finds. loom also checks that nothing is leaked, that no use of a task's memory can overlap with its
+//! end (`Header::used`), and through `Witness` that what a thread did before it woke a task is seen by the
+//! poll.
 
 use std::{
     cell::Cell, future::poll_fn, num::NonZeroU64, sync::Arc as StdArc, task::Poll, task::Waker,
@@ -163,6 +164,26 @@ fn two_wakes_are_both_seen_and_ring_once_per_sleep() {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         // A ring can also come for a sleep that was given up in the last moment.
         assert!(looping.bell.rings.load(Ordering::Relaxed) <= looping.sleeps.get() + 1);
+        looping.end();
+        drop(entered);
+    });
+}
+
+#[test]
+fn two_tasks_that_are_woken_by_two_threads_are_both_polled() {
+    explore(|| {
+        let looping = Loop::new();
+        let entered = looping.executor.enter();
+        let witnesses = [Arc::new(Witness::default()), Arc::new(Witness::default())];
+        let tasks = [0, 1].map(|index: usize| waiting_task(&looping, &witnesses[index], 1));
+        let keys = [tasks[0].0, tasks[1].0];
+        let mut index = 0;
+        let threads = tasks.map(|(_, waker)| {
+            index += 1;
+            write_and_wake(&witnesses[index - 1], 0, waker)
+        });
+        keys.into_iter().for_each(|key| looping.run(key));
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
         looping.end();
         drop(entered);
     });
