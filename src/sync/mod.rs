@@ -1,7 +1,7 @@
 //! Locks, events and channels for the tasks of one loop.
 //!
 //! They are used in both styles: `.await` in async code, and in a green thread
-//! [`Wait::wait`](crate::green::Wait::wait) on the same future. Where tokio has the thing, its names
+//! `green::Wait::wait` on the same future. Where tokio has the thing, its names
 //! and its semantics are used, so that moving a program is a change of imports; where only asyncio
 //! or gevent has it, theirs.
 //!
