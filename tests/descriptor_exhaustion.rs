@@ -14,7 +14,7 @@ use std::{
 use futures_core::Stream as _;
 use greenloop::{
     EventLoop,
-    net::{TcpListener, TcpStream},
+    net::{Server, TcpListener, TcpStream, server::Failure},
     sleep, statistics,
 };
 
@@ -140,6 +140,52 @@ fn incoming_waits_for_descriptors_too() {
             drop(taken);
 
             next.await.unwrap().unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_server_waits_for_descriptors_and_can_be_shut_down_meanwhile() {
+    own_process::run("a_server_waits_for_descriptors_and_can_be_shut_down_meanwhile", || {
+        run(async {
+            let serve = async || {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                let never = |failure: &Failure<'_>| panic!("it is no failure: {failure}");
+                let server = Server::builder(listener)
+                    .on_failure(never)
+                    .serve(|it| async move { greenloop::io::copy(&it.stream, &it.stream).await });
+                (server, address)
+            };
+            let ((patient, address), (ended, other)) = (serve().await, serve().await);
+            let given_up = clients(other);
+            let clients = clients(address);
+            let taken = exhaust();
+            greenloop::yield_now().await;
+
+            let before = statistics();
+            sleep(300 * MILLISECOND).await;
+            let after = statistics();
+            assert!(after.polls - before.polls < 120, "{} polls", after.polls - before.polls);
+            assert_eq!(patient.statistics().accepted, 0);
+            // It cannot take what waits, and does not wait for that.
+            let report = ended.shutdown(Duration::MAX).await;
+            assert_eq!((report.statistics().accepted, report.error().is_none()), (0, true));
+
+            drop((taken, given_up));
+            for (number, mut client) in (0..CLIENTS).zip(clients) {
+                let mut answer = [0];
+                client = greenloop::spawn_blocking(move || {
+                    client.read_exact(&mut answer).unwrap();
+                    assert_eq!(answer, [number]);
+                    client
+                })
+                .await
+                .unwrap();
+                drop(client);
+            }
+            let report = patient.shutdown(Duration::MAX).await;
+            assert_eq!(report.statistics().served, u64::from(CLIENTS));
         });
     });
 }

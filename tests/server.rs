@@ -2,6 +2,8 @@
 
 #[path = "support/folder.rs"]
 mod folder;
+#[path = "support/own_process.rs"]
+mod own_process;
 #[path = "support/styles.rs"]
 mod styles;
 mod support;
@@ -786,4 +788,47 @@ fn outside_of_a_loop_it_says_what_it_needs() {
         support::panic_of(move || serve_async!([] listener; |connection| { drop(connection) }));
     assert!(caught.message.contains("loop"), "{caught:?}");
     caught.assert_within(3);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_descriptor_is_left_however_connections_end() {
+    let sockets = || {
+        let all = std::fs::read_dir("/proc/self/fd").unwrap();
+        let targets = all.filter_map(|it| std::fs::read_link(it.unwrap().path()).ok());
+        targets.filter(|it| it.to_string_lossy().starts_with("socket:")).count()
+    };
+    own_process::run("no_descriptor_is_left_however_connections_end", || {
+        styles::run(async {
+            let mut counts = Vec::new();
+            for _ in 0..4 {
+                let (listener, address) = listen().await;
+                let hook = |_: &Failure<'_>| {};
+                let server = serve_async!([] listener, on_failure(hook); |connection| {
+                    let mut kind = [0];
+                    connection.stream.read_exact(&mut kind).await?;
+                    match kind[0] {
+                        b'p' => panic!("a bug"),
+                        b'e' => Err(io::Error::other("no")),
+                        _ => support::hold::<_, io::Result<()>>(connection).await,
+                    }
+                });
+                let clients: Vec<_> = [b"p", b"e", b"-", b"-"]
+                    .iter()
+                    .map(async |kind| {
+                        let client = TcpStream::connect(address).await.unwrap();
+                        client.write_all(*kind).await.unwrap();
+                        client
+                    })
+                    .collect();
+                let clients = greenloop::join_all(clients).await;
+                accepted(&server, 4).await;
+                active(&server, 2).await;
+                assert_eq!(server.shutdown(Duration::ZERO).await.cut().len(), 2);
+                drop(clients);
+                counts.push(sockets());
+            }
+            assert_eq!(counts, [0; 4]);
+        });
+    });
 }

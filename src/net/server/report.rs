@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-/// What a server has done so far; from [`Server::statistics`](super::Server::statistics).
+/// What a server has done so far; from [`Server::statistics`](crate::net::Server::statistics).
 ///
 /// `accepted` is the sum of the others: each connection is active, or has ended in one of the four ways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
