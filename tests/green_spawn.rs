@@ -17,6 +17,7 @@ use green_support::{in_own_process, old_kernel, said};
 use greenloop::{
     event_loop,
     green::{self, Builder, Wait},
+    task::{self, AbortHandle},
 };
 
 #[test]
@@ -85,6 +86,28 @@ fn the_name_is_found_in_the_handle_and_in_errors() {
         let error = thread.wait().unwrap_err();
         assert_eq!(error.name(), Some("baker"));
         assert_eq!(error.to_string(), format!("task {} \"baker\" panicked: no bread", error.id()));
+    });
+}
+
+#[test]
+fn the_one_that_runs_is_not_finished_and_finds_itself() {
+    run(|| {
+        let own: Rc<Cell<Option<AbortHandle>>> = Rc::default();
+        let thread = green::spawn({
+            let own = Rc::clone(&own);
+            move || {
+                let own = own.get().unwrap();
+                assert!(!own.is_finished());
+                assert_eq!(task::try_id(), Some(own.id()));
+                green::yield_now();
+                assert!(!own.is_finished());
+                own.id()
+            }
+        });
+        own.set(Some(thread.abort_handle()));
+        let id = thread.id();
+        assert_eq!(thread.wait().unwrap(), id);
+        assert!(own.get().unwrap().is_finished());
     });
 }
 
