@@ -260,37 +260,36 @@ cases! {
     }
 
     fn one_that_waits_for_its_own_end_is_a_circle() {
-        let own: Rc<RefCell<Option<task::JoinHandle<()>>>> = Rc::default();
-        let (first, second) = (Rc::clone(&own), Rc::default());
-        let error = green::try_run({
-            let second: Rc<RefCell<Option<task::JoinHandle<()>>>> = Rc::clone(&second);
-            move || {
-                let green = green::Builder::new().name("green").spawn({
-                    let own = Rc::clone(&first);
-                    move || {
-                        let handle = own.take().unwrap();
-                        handle.wait().unwrap();
-                    }
-                });
-                *first.borrow_mut() = Some(green);
-                let plain = task::Builder::new().name("plain").spawn({
-                    let own = Rc::clone(&second);
-                    async move {
-                        let handle = own.take().unwrap();
-                        handle.await.unwrap();
-                    }
-                });
-                *second.borrow_mut() = Some(plain);
-                pending::<()>().wait();
-            }
-        });
-        let error = error.unwrap_err();
-        let text = error.to_string();
-        for name in ["green", "plain"] {
-            let task = error.tasks().iter().find(|task| task.name() == Some(name)).unwrap();
+        type Own = Rc<RefCell<Option<task::JoinHandle<()>>>>;
+
+        let check = |deadlock: Deadlock, name: &str| {
+            let text = deadlock.to_string();
+            let task = deadlock.tasks().iter().find(|task| task.name() == Some(name)).unwrap();
             let circle = format!("task {0} {name:?} -> task {0} {name:?}", task.id());
             assert!(text.contains(&circle), "{text}");
-        }
+        };
+        let deadlock = deadlock_of(async {
+            let own = Own::default();
+            let taken = Rc::clone(&own);
+            let task = green::Builder::new().name("green").spawn(move || {
+                let own = taken.take().unwrap();
+                own.wait().unwrap();
+            });
+            *own.borrow_mut() = Some(task);
+            pending::<()>().await;
+        });
+        check(deadlock, "green");
+        let deadlock = deadlock_of(async {
+            let own = Own::default();
+            let taken = Rc::clone(&own);
+            let task = task::Builder::new().name("plain").spawn(async move {
+                let own = taken.take().unwrap();
+                own.await.unwrap();
+            });
+            *own.borrow_mut() = Some(task);
+            pending::<()>().await;
+        });
+        check(deadlock, "plain");
     }
 
     fn what_is_waited_for_is_called_by_its_name_and_place() {
