@@ -268,6 +268,39 @@ cases! {
         assert!(line(&text, "a").contains(&format!("waits for task {} \"b\"", ids[1])), "{text}");
     }
 
+    fn one_that_waits_for_its_own_end_is_a_circle() {
+        type Own = Rc<RefCell<Option<task::JoinHandle<()>>>>;
+
+        let check = |deadlock: Deadlock, name: &str| {
+            let text = deadlock.to_string();
+            let task = deadlock.tasks().iter().find(|task| task.name() == Some(name)).unwrap();
+            let circle = format!("task {0} {name:?} -> task {0} {name:?}", task.id());
+            assert!(text.contains(&circle), "{text}");
+        };
+        let deadlock = deadlock_of(async {
+            let own = Own::default();
+            let taken = Rc::clone(&own);
+            let task = green::Builder::new().name("green").spawn(move || {
+                let own = taken.take().unwrap();
+                own.wait().unwrap();
+            });
+            *own.borrow_mut() = Some(task);
+            pending::<()>().await;
+        });
+        check(deadlock, "green");
+        let deadlock = deadlock_of(async {
+            let own = Own::default();
+            let taken = Rc::clone(&own);
+            let task = task::Builder::new().name("plain").spawn(async move {
+                let own = taken.take().unwrap();
+                own.await.unwrap();
+            });
+            *own.borrow_mut() = Some(task);
+            pending::<()>().await;
+        });
+        check(deadlock, "plain");
+    }
+
     fn what_is_waited_for_is_called_by_its_name_and_place() {
         let event = Rc::new(sync::Event::new());
         let here = Location::caller().line() - 1;

@@ -581,6 +581,21 @@ fn one_cannot_yield_out_of_what_its_green_thread_began_in_it() {
 }
 
 #[test]
+fn one_yields_on_its_own_stack_only() {
+    run(|| {
+        let mut coroutine = Coroutine::new(|yielder: Yielder<'_, (), u32>, ()| {
+            // A child of a scope may borrow what yields, and has another stack.
+            green::scope(|scope| {
+                let child = scope.spawn(|| panic_of(|| yielder.yield_value(1)));
+                child.join().unwrap()
+            })
+        });
+        let Resumed::Returned(text) = coroutine.resume(()) else { panic!("it does not yield") };
+        assert!(text.contains("elsewhere than on its own stack"), "{text}");
+    });
+}
+
+#[test]
 fn one_may_yield_out_of_what_its_green_thread_began_before() {
     run(|| {
         let mut coroutine = Plain::new(|yielder, ()| {

@@ -12,7 +12,9 @@ use std::{
 use futures_util::stream;
 use green_support::run;
 use greenloop::{
+    event_loop,
     green::{self, Wait},
+    task,
     time::interval,
 };
 
@@ -79,6 +81,29 @@ fn a_stream_without_end_leaves_the_others_their_turn() {
             }
         }
         stopper.wait().unwrap();
+    });
+}
+
+#[test]
+fn given_up_in_the_middle_it_lets_the_others_run_on() {
+    run(|| {
+        let ended = Rc::new(Cell::new(0));
+        let threads = (0..3).map(|number| {
+            let ended = Rc::clone(&ended);
+            green::spawn(move || {
+                (0..number).for_each(|_| green::yield_now());
+                ended.set(ended.get() + 1);
+            })
+        });
+        let mut joined = green::iter(task::as_completed(threads));
+        joined.next().unwrap().unwrap();
+        assert_eq!(ended.get(), 1);
+        drop(joined);
+        while ended.get() < 3 {
+            green::yield_now();
+        }
+        // This one, and who called it.
+        assert_eq!(event_loop::statistics().tasks, 2);
     });
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use green_support::{Drops, Log, OnDrop, panic_of, park, run, watch};
 use greenloop::{
-    green::{self, Builder, Local, Wait},
+    green::{self, Builder, Coroutine, Local, Resumed, Wait, Yielder},
     task_local,
 };
 
@@ -120,6 +120,25 @@ fn a_future_that_a_green_thread_waits_for_has_the_green_threads_value() {
             NAME.get()
         };
         assert_eq!(name.wait(), "waiter");
+    });
+}
+
+#[test]
+fn a_coroutine_has_the_value_of_whoever_resumes_it() {
+    run(|| {
+        NAME.set("first".to_owned());
+        let mut coroutine = Coroutine::new(|yielder: Yielder<'_, (), String>, ()| {
+            loop {
+                green::yield_now();
+                yielder.yield_value(NAME.get());
+            }
+        });
+        assert_eq!(coroutine.resume(()), Resumed::<_, ()>::Yielded("first".to_owned()));
+        let other = green::spawn(move || {
+            NAME.set("second".to_owned());
+            coroutine.resume(())
+        });
+        assert_eq!(other.wait().unwrap(), Resumed::Yielded("second".to_owned()));
     });
 }
 

@@ -82,6 +82,22 @@ fn it_is_found_in_one_that_has_waited_among_others() {
     assert!(said.contains("'guilty' has overflowed its stack of 245760 bytes"), "{said}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn it_is_found_on_an_older_kernel() {
+    let output = in_own_process("it_is_found_on_an_older_kernel", || {
+        green_support::old_kernel::refuse_cheap_guards();
+        green::run(|| {
+            let _ = Builder::new().name("deep thought").spawn(|| descend(0)).wait();
+        });
+        eprintln!("it went on");
+    });
+    let Some(output) = output else { return };
+    assert_ended_by(&output, libc::SIGABRT);
+    let said = said(&output);
+    assert!(said.contains("'deep thought' has overflowed its stack of 245760 bytes"), "{said}");
+}
+
 #[test]
 fn it_is_found_in_one_whose_output_is_too_large_for_its_stack() {
     let name = "it_is_found_in_one_whose_output_is_too_large_for_its_stack";

@@ -12,9 +12,12 @@ use std::{
 };
 
 use green_support::{Drops, Gate, Log, panic_of, run};
+#[cfg(target_os = "linux")]
+use green_support::{in_own_process, old_kernel, said};
 use greenloop::{
     event_loop,
     green::{self, Builder, Wait},
+    task::{self, AbortHandle},
 };
 
 #[test]
@@ -83,6 +86,28 @@ fn the_name_is_found_in_the_handle_and_in_errors() {
         let error = thread.wait().unwrap_err();
         assert_eq!(error.name(), Some("baker"));
         assert_eq!(error.to_string(), format!("task {} \"baker\" panicked: no bread", error.id()));
+    });
+}
+
+#[test]
+fn the_one_that_runs_is_not_finished_and_finds_itself() {
+    run(|| {
+        let own: Rc<Cell<Option<AbortHandle>>> = Rc::default();
+        let thread = green::spawn({
+            let own = Rc::clone(&own);
+            move || {
+                let own = own.get().unwrap();
+                assert!(!own.is_finished());
+                assert_eq!(task::try_id(), Some(own.id()));
+                green::yield_now();
+                assert!(!own.is_finished());
+                own.id()
+            }
+        });
+        own.set(Some(thread.abort_handle()));
+        let id = thread.id();
+        assert_eq!(thread.wait().unwrap(), id);
+        assert!(own.get().unwrap().is_finished());
     });
 }
 
@@ -255,6 +280,43 @@ fn a_hundred_thousand_green_threads_park_side_by_side() {
         assert_eq!(parked.get(), 0);
         assert_eq!(event_loop::statistics().tasks, 2);
     });
+}
+
+/// Each guard takes a mapping of its own there, and the kernel limits those.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_an_older_kernel_too_many_green_threads_are_an_error_and_no_crash() {
+    let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap();
+    let limit: usize = limit.trim().parse().unwrap();
+    if limit > 200_000 {
+        eprintln!("not tested: the limit on mappings is {limit} here");
+        return;
+    }
+    let name = "on_an_older_kernel_too_many_green_threads_are_an_error_and_no_crash";
+    let output = in_own_process(name, || {
+        old_kernel::refuse_cheap_guards();
+        run(move || {
+            let ended = Rc::new(Cell::new(0));
+            let mut handles = Vec::with_capacity(limit);
+            let error = loop {
+                let ended = Rc::clone(&ended);
+                match Builder::new().try_spawn(move || ended.set(ended.get() + 1)) {
+                    Ok(handle) => handles.push(handle),
+                    Err(error) => break error,
+                }
+                assert!(handles.len() < limit, "the guards take no mappings");
+            };
+            assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+            assert!(handles.len() > limit / 4, "{}", handles.len());
+            // What could be spawned runs, and then there is room again.
+            let count = handles.len();
+            assert!(green::join_all(handles).into_iter().all(|joined| joined.is_ok()));
+            assert_eq!(ended.get(), count);
+            assert_eq!(Builder::new().try_spawn(|| 7).unwrap().wait().unwrap(), 7);
+        });
+    });
+    let Some(output) = output else { return };
+    assert!(output.status.success(), "{}", said(&output));
 }
 
 #[test]

@@ -5,9 +5,10 @@ mod green_support;
 
 use std::{
     cell::{Cell, RefCell},
-    future::ready,
+    future::{poll_fn, ready},
     io,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
     rc::Rc,
     thread,
     time::{Duration, Instant},
@@ -17,6 +18,7 @@ use green_support::{Drops, Gate, Log, OnDrop, panic_of, park, run, text_of};
 use greenloop::{
     event_loop,
     green::{self, Wait, timeout},
+    task::Deadline,
 };
 
 const SHORT: Duration = Duration::from_millis(2);
@@ -129,6 +131,32 @@ fn an_outer_one_that_is_over_meanwhile_ends_the_next_wait() {
         });
         assert!(outer.is_err());
         assert_eq!(log, ["inner", "busy"]);
+    });
+}
+
+#[test]
+fn of_two_with_the_same_end_the_outer_ends_both_and_neither_is_left_behind() {
+    run(|| {
+        let end = Instant::now() + SHORT;
+        let (outer, inner) = (Deadline::at(end), Deadline::at(end));
+        let after_inner = Cell::new(false);
+        let result = outer.run(|| {
+            let _ = inner.run(park);
+            after_inner.set(true);
+        });
+        assert!(result.is_err());
+        assert!(!after_inner.get());
+        assert!(outer.has_passed() && inner.has_passed());
+        // To move one does not move the other.
+        let (outer, inner) = (Deadline::at(end), Deadline::at(end));
+        let result = outer.run(|| {
+            outer.reset(LONG);
+            assert!(inner.run(park).is_err());
+            7
+        });
+        assert_eq!(result.unwrap(), 7);
+        drop((outer, inner));
+        assert_eq!(event_loop::statistics().timers, 0);
     });
 }
 
@@ -341,6 +369,61 @@ fn a_kill_inside_of_a_long_time_out_is_a_kill() {
         green::yield_now();
         assert!(thread.abort_and_wait().wait().unwrap_err().is_cancelled());
         assert_eq!(event_loop::statistics().timers, 0);
+    });
+}
+
+#[test]
+fn a_kill_that_was_caught_comes_again_inside_of_a_time_out_and_is_no_end_of_its_time() {
+    run(|| {
+        let log = Log::new();
+        let thread = green::spawn({
+            let log = log.clone();
+            move || {
+                assert!(catch_unwind(AssertUnwindSafe(park)).is_err());
+                log.add("cleans up");
+                let result = timeout(SHORT, || {
+                    thread::sleep(SHORT * 2);
+                    park();
+                });
+                log.add(format!("{result:?}"));
+            }
+        });
+        green::yield_now();
+        assert!(thread.abort_and_wait().wait().unwrap_err().is_cancelled());
+        assert_eq!(log, ["cleans up"]);
+    });
+}
+
+#[test]
+fn a_kill_that_comes_with_the_value_is_a_kill_and_the_value_stays_in_its_handle() {
+    run(|| {
+        let gate = Gate::new();
+        let worker = green::spawn({
+            let gate = gate.clone();
+            move || {
+                gate.wait();
+                7
+            }
+        });
+        let worker = Rc::new(RefCell::new(worker));
+        let went_on = Rc::new(Cell::new(false));
+        let waiter = green::spawn({
+            let (worker, went_on) = (Rc::clone(&worker), Rc::clone(&went_on));
+            move || {
+                let ended = poll_fn(|cx| Pin::new(&mut *worker.borrow_mut()).poll(cx));
+                let _ = timeout(LONG, || ended.wait());
+                went_on.set(true);
+            }
+        });
+        green::yield_now();
+        gate.open();
+        green::yield_now();
+        // The worker has ended and woken the waiter, which has not run since.
+        assert!(worker.borrow().is_finished());
+        waiter.abort();
+        assert!(waiter.wait().unwrap_err().is_cancelled());
+        assert!(!went_on.get());
+        assert_eq!(Rc::into_inner(worker).unwrap().into_inner().wait().unwrap(), 7);
     });
 }
 

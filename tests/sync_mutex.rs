@@ -40,6 +40,36 @@ both_styles! {
         assert_eq!(*wait!(balance.lock()), 20);
     }
 
+    /// The program of the notes. One thread does not make a lock needless: a hundred read the number,
+    /// wait, and write one less.
+    fn without_it_what_is_read_before_a_wait_and_written_after_it_is_lost() {
+        let number = Rc::new(Cell::new(100));
+        let tasks: Vec<_> = (0..100)
+            .map(|_| spawn!([number] {
+                let before = number.get();
+                wait!(sleep(MILLISECOND));
+                number.set(before - 1);
+            }))
+            .collect();
+        for task in tasks {
+            wait!(task).unwrap();
+        }
+        assert_eq!(number.get(), 99);
+        let number = Rc::new(Mutex::new(100));
+        let tasks: Vec<_> = (0..100)
+            .map(|_| spawn!([number] {
+                let mut number = wait!(number.lock());
+                let before = *number;
+                wait!(yield_now());
+                *number = before - 1;
+            }))
+            .collect();
+        for task in tasks {
+            wait!(task).unwrap();
+        }
+        assert_eq!(*number.try_lock().unwrap(), 0);
+    }
+
     fn it_is_handed_over_in_the_order_of_asking_and_nobody_barges_in() {
         let (mutex, log) = (Rc::new(Mutex::new(())), Rc::new(RefCell::new(Vec::new())));
         let guard = wait!(mutex.lock());

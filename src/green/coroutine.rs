@@ -7,6 +7,7 @@ use std::{
     mem::ManuallyDrop,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
     rc::Rc,
     thread,
 };
@@ -73,8 +74,10 @@ pub struct Coroutine<In: 'static, Yield: 'static, Out: 'static> {
 /// What a [`Coroutine`] yields through.
 pub struct Yielder<'a, In, Yield> {
     inner: &'a corosensei::Yielder<In, Yield>,
-    /// The addresses of the coroutine's stack.
-    stack: Range<usize>,
+    /// The lowest address of the coroutine's stack.
+    stack_start: usize,
+    /// In bytes.
+    stack_size: usize,
     /// The thread was panicking when the function was resumed last, so a panic need not be its own.
     resumed_panicking: Cell<bool>,
 }
@@ -129,10 +132,11 @@ impl<In: 'static, Yield: 'static, Out: 'static> Coroutine<In, Yield, Out> {
     where
         F: FnOnce(Yielder<'_, In, Yield>, In) -> Out + 'static,
     {
-        let addresses = stack.addresses();
+        let Range { start: stack_start, end } = stack.addresses();
         corosensei::Coroutine::with_stack(stack, move |yielder, first| {
             let resumed_panicking = Cell::new(thread::panicking());
-            f(Yielder { inner: yielder, stack: addresses, resumed_panicking }, first)
+            let stack_size = end - stack_start;
+            f(Yielder { inner: yielder, stack_start, stack_size, resumed_panicking }, first)
         })
     }
 
@@ -229,13 +233,17 @@ impl<In, Yield> Yielder<'_, In, Yield> {
     ///
     /// In a destructor that a panic of the function runs, and in a [`timeout`](super::timeout()), a
     /// [`scope`](super::scope()) or a future that is [waited](super::Wait::wait) for, if the function
-    /// began it: these belong to the green thread, and the function may go on in another one.
+    /// began it: these belong to the green thread, and the function may go on in another one. And in
+    /// a green thread of a scope, which may borrow this, but is not what can be resumed.
     #[doc(alias = "suspend")]
     #[track_caller]
     pub fn yield_value(&self, value: Yield) -> In {
         // These run with every switch, and must cost next to nothing.
         let begun = Record::innermost_extent_here();
-        if begun != 0 && self.stack.contains(&begun) {
+        if !self.is_on_stack(ptr::from_ref(&begun).addr()) {
+            panic!("a coroutine yields elsewhere than on its own stack");
+        }
+        if self.is_on_stack(begun) {
             panic!(
                 "a coroutine yields inside of a wait, a timeout or a scope that it began itself"
             );
@@ -248,6 +256,13 @@ impl<In, Yield> Yielder<'_, In, Yield> {
         std::mem::forget(unwinding);
         self.resumed_panicking.set(thread::panicking());
         value
+    }
+
+    /// Whether the address is one of the coroutine's stack.
+    #[inline]
+    fn is_on_stack(&self, address: usize) -> bool {
+        // One comparison: what is below the stack is far above its size.
+        address.wrapping_sub(self.stack_start) < self.stack_size
     }
 }
 

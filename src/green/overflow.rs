@@ -7,7 +7,7 @@
 
 use std::{cell::UnsafeCell, mem::MaybeUninit, ptr, sync::Once};
 
-use super::{guards, signal_stack::SignalStack, stack_memory::GUARD, thread::Record};
+use super::{guards, signal_stack::SignalStack, stacks, thread::Record};
 use crate::event_loop;
 
 const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
@@ -67,7 +67,7 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     if let Some(stack) = guards::stack_guarded_at(address) {
         // The thread-local has no destructor and no initialiser, so it may be read here.
         let record = Record::with(|record| stack.contains(&ptr::from_ref(record).addr()));
-        report(record, stack.len() - GUARD);
+        report(record, stacks::held_by(stack.len()));
         // SAFETY: allowed in a signal handler.
         unsafe { libc::abort() };
     }

@@ -18,7 +18,7 @@ use super::guards;
 pub(super) const GUARD: usize = 16 << 10;
 
 /// How much is mapped at once, if a stack is not larger.
-const CHUNK: usize = 16 << 20;
+pub(super) const CHUNK: usize = 16 << 20;
 
 /// Not in the `libc` crate; from the kernel's `asm-generic/mman-common.h`.
 #[cfg(target_os = "linux")]

@@ -13,12 +13,21 @@ use std::{cell::RefCell, io, num::NonZeroUsize, rc::Rc};
 use corosensei::stack::StackPointer;
 
 use super::overflow;
-use super::stack_memory::{Chunk, GUARD, forget_contents, page_size};
+use super::stack_memory::{CHUNK, Chunk, GUARD, forget_contents, page_size};
 
 /// What a green thread's stack holds unless told otherwise, in bytes. Printing, formatting and a
 /// round trip over TCP take below 8 KiB, a panic with a backtrace 27 KiB, an HTTP client in a
 /// debug build 66 KiB; untouched pages cost nothing.
 pub(super) const DEFAULT_SIZE: usize = (256 << 10) - GUARD;
+
+/// By so many bytes, or a multiple, the upper ends of stacks stand at other places of their pages.
+/// If all stood at the same one, what every green thread touches would compete for the same few places
+/// in the processor's caches. Each is a line of these.
+const SHIFT: usize = 64;
+
+/// How many different places there are: so few that a green thread that waits still has room in one
+/// page.
+const SHIFTS: usize = 16;
 
 /// How many stacks of a class keep the pages that they have touched when they are not in use.
 const WARM: usize = 1024;
@@ -31,8 +40,8 @@ pub(super) struct Stack {
     class: usize,
 }
 
-// SAFETY: the stack has `GUARD` bytes of guard at its low end and at least four pages above, and
-// both ends are aligned to pages.
+// SAFETY: the stack has `GUARD` bytes of guard at its low end and at least four pages above. The low
+// end is aligned to pages, and the upper one to `SHIFT` bytes.
 unsafe impl corosensei::stack::Stack for Stack {
     fn base(&self) -> StackPointer {
         self.base
@@ -58,8 +67,8 @@ pub(super) struct Pool {
 
 #[derive(Debug)]
 struct Class {
-    /// In bytes, guard included.
-    stack_size: usize,
+    /// In bytes: what a stack holds, rounded to pages.
+    holds: usize,
     /// Last in, first out, and before the cold ones: their pages are there, and in the cache.
     warm: Vec<Stack>,
     /// Those without pages of their own.
@@ -93,8 +102,7 @@ impl Pool {
     /// Reserves a stack that holds at least so many bytes.
     pub(super) fn reserve(self: &Rc<Self>, size: usize) -> io::Result<Reservation> {
         let mut classes = self.classes.borrow_mut();
-        let wanted = size.saturating_add(GUARD);
-        let index = match classes.iter().position(|class| class.stack_size == wanted) {
+        let index = match classes.iter().position(|class| class.holds == size) {
             Some(index) => index,
             None => class_for(&mut classes, size)?,
         };
@@ -127,17 +135,16 @@ impl Pool {
 #[cold]
 fn class_for(classes: &mut Vec<Class>, size: usize) -> io::Result<usize> {
     let page = page_size();
-    let stack_size = size
+    let holds = size
         .max(4 * page)
         .checked_next_multiple_of(page)
-        .and_then(|size| size.checked_add(GUARD))
-        .filter(|size| *size <= isize::MAX as usize)
+        .filter(|size| *size < isize::MAX as usize - CHUNK)
         .ok_or(io::ErrorKind::OutOfMemory)?;
-    if let Some(index) = classes.iter().position(|class| class.stack_size == stack_size) {
+    if let Some(index) = classes.iter().position(|class| class.holds == holds) {
         return Ok(index);
     }
     classes.push(Class {
-        stack_size,
+        holds,
         warm: Vec::new(),
         cold: Vec::new(),
         reserved: 0,
@@ -150,19 +157,32 @@ fn class_for(classes: &mut Vec<Class>, size: usize) -> io::Result<usize> {
 impl Class {
     #[cold]
     fn grow(&mut self, index: usize) -> io::Result<()> {
-        let chunk = Chunk::map(self.stack_size)?;
+        let stack_size = memory_for(self.holds);
+        let chunk = Chunk::map(stack_size)?;
+        let stacks = chunk.limits().enumerate().map(|(number, limit)| {
+            // Neighbours, which are likely to take turns, are not next to each other in the cache.
+            let shift = (number * 5 % SHIFTS) * SHIFT;
+            Stack { base: pointer(limit + stack_size - shift), limit: pointer(limit), class: index }
+        });
+        let stacks: Vec<_> = stacks.collect();
         // The lowest one comes first: pushed last.
-        let mut limits: Vec<_> = chunk.limits().collect();
-        limits.reverse();
-        self.cold.extend(limits.into_iter().map(|limit| Stack {
-            base: pointer(limit + self.stack_size),
-            limit: pointer(limit),
-            class: index,
-        }));
+        self.cold.extend(stacks.into_iter().rev());
         self.chunks.push(chunk);
         Ok(())
     }
 }
+
+/// How much memory a stack takes that holds so many bytes: a page for the shift, and the guard.
+fn memory_for(holds: usize) -> usize {
+    holds + page_size() + GUARD
+}
+
+/// How many bytes a stack holds that takes so much memory.
+pub(super) fn held_by(memory: usize) -> usize {
+    memory - page_size() - GUARD
+}
+
+const _: () = assert!(SHIFT * SHIFTS < 4096 && SHIFT % corosensei::stack::STACK_ALIGNMENT == 0);
 
 fn pointer(address: usize) -> StackPointer {
     NonZeroUsize::new(address).expect("nothing is mapped at null")

@@ -6,6 +6,8 @@
     reason = "every test file is a crate of its own and uses a part"
 )]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod old_kernel;
 #[path = "../support/own_process.rs"]
 pub(crate) mod own_process;
 #[path = "../support/mod.rs"]
