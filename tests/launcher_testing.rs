@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use greenloop::launcher::{Exit, Launcher, TestLauncher, Worker, WorkerState};
+use greenloop::{
+    launcher::{Exit, Launcher, TestLauncher, Worker, WorkerState},
+    net::Server,
+};
 
 /// A launcher whose workers say who they are to each who connects.
 fn server(workers: usize) -> TestLauncher {
@@ -77,6 +80,35 @@ fn workers_are_rolled_and_scaled() {
     assert_eq!(pids(&server).len(), 1);
     assert!(server.scale(0).unwrap_err().to_string().contains("one worker is the least"));
     server.stop().unwrap();
+}
+
+/// Sends back what comes until the client hangs up or the worker is to end.
+async fn echo_until_told(worker: Worker) -> io::Result<()> {
+    let server = Server::serve(worker.listener("who")?, |connection| async move {
+        let echo = greenloop::io::copy(&connection.stream, &connection.stream);
+        match connection.shutdown.run_until_cancelled(echo).await {
+            Some(copied) => copied.map(drop),
+            None => connection.stream.write_all(b"goodbye").await,
+        }
+    });
+    server.ended().await;
+    Ok(())
+}
+
+#[test]
+fn a_server_may_serve_what_a_worker_accepts_and_ends_with_it() {
+    let launcher = Launcher::new().workers(1).bind("who", "127.0.0.1:0").on_event(|_| {});
+    let server = launcher.spawn_for_test(echo_until_told).unwrap();
+    let mut client = TcpStream::connect(server.address("who")).unwrap();
+    client.write_all(b"hello").unwrap();
+    let mut answer = [0; 5];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"hello");
+    // Not before its connection has come to an end.
+    assert_eq!(server.stop().unwrap(), Exit::Code(0));
+    let mut rest = String::new();
+    client.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "goodbye");
 }
 
 #[test]

@@ -15,9 +15,9 @@ use crate::net::{TcpStream, UnixStream};
 /// A kind of listening socket: [`Tcp`] or [`Unix`].
 pub trait Kind: sealed::Sealed {
     /// Its connections.
-    type Stream;
+    type Stream: 'static;
     /// Where they come from.
-    type Peer: fmt::Debug;
+    type Peer: Clone + fmt::Debug + 'static;
 }
 
 /// TCP.

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     event_loop::{self, Core},
     io::{Direction, Ticket},
-    net::{Pause, is_exhaustion, is_the_peers},
+    net::{Pause, is_exhaustion, is_the_peers, server},
     reactor::Key,
     time::{Sleep, sleep},
 };
@@ -406,6 +406,16 @@ impl<K: Kind> Drop for Accepting<'_, K> {
             });
             drop(waker);
         }
+    }
+}
+
+/// A server ends with its worker: there are no more connections then, and the handlers are told.
+impl<K: Kind> server::Listener for Listener<K> {
+    type Stream = K::Stream;
+    type Peer = K::Peer;
+
+    async fn accept(&self) -> io::Result<Accepted<K>> {
+        self.accept().await
     }
 }
 

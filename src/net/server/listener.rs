@@ -6,36 +6,21 @@ use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream, unix};
 
 /// A source of connections for a [`Server`](crate::net::Server).
 ///
-/// The listeners of this crate are ones, and others are a few lines: one that hands out what its workers
-/// accept, say, or one that speaks TLS.
+/// The listeners of this crate are ones, and others are a few lines: one that speaks TLS, say.
 ///
 /// # Examples
 ///
-/// Workers of the launcher serve like this, and drain when the launcher says so:
+/// Workers of the launcher serve like this, and drain when the launcher says so. Without a limit: a worker
+/// that has as many connections as it may goes on to be woken for those that others could take.
 ///
 #[cfg_attr(all(feature = "launcher", target_os = "linux"), doc = "```no_run")]
 #[cfg_attr(not(all(feature = "launcher", target_os = "linux")), doc = "```ignore")]
-/// use std::{io, net::SocketAddr};
+/// use std::io;
 ///
-/// use greenloop::{
-///     launcher,
-///     net::{Server, TcpStream, server::Listener},
-/// };
+/// use greenloop::{launcher::Worker, net::Server};
 ///
-/// struct Shared(launcher::Listener);
-///
-/// impl Listener for Shared {
-///     type Stream = TcpStream;
-///     type Peer = SocketAddr;
-///
-///     async fn accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-///         self.0.accept().await
-///     }
-/// }
-///
-/// async fn work(worker: launcher::Worker) -> io::Result<()> {
-///     let listener = Shared(worker.listener("http")?);
-///     let server = Server::serve(listener, |connection| async move {
+/// async fn work(worker: Worker) -> io::Result<()> {
+///     let server = Server::serve(worker.listener("http")?, |connection| async move {
 ///         greenloop::io::copy(&connection.stream, &connection.stream).await
 ///     });
 ///     println!("{}", server.ended().await);
