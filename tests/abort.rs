@@ -35,6 +35,27 @@ fn log() -> (Rc<RefCell<Vec<&'static str>>>, impl Fn(&'static str) + Clone) {
 }
 
 #[test]
+fn a_task_and_the_one_that_it_waits_for_are_aborted_together_in_either_order() {
+    for waiting_first in [true, false] {
+        greenloop::run(async {
+            let inner = greenloop::spawn(std::future::pending::<()>());
+            let inner_abort = inner.abort_handle();
+            let outer = greenloop::spawn(inner);
+            greenloop::yield_now().await;
+            if waiting_first {
+                outer.abort();
+                inner_abort.abort();
+            } else {
+                inner_abort.abort();
+                outer.abort();
+            }
+            assert!(inner_abort.is_finished());
+            assert!(outer.await.unwrap_err().is_cancelled());
+        });
+    }
+}
+
+#[test]
 fn a_task_that_was_never_polled_is_dropped_unpolled() {
     greenloop::run(async {
         let drops = Drops::new();

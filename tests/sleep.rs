@@ -34,6 +34,17 @@ fn a_sleep_takes_at_least_its_time() {
 }
 
 #[test]
+fn a_sleep_counts_from_its_making_and_not_from_the_loops_last_look_at_the_clock() {
+    run(async {
+        sleep(MILLISECOND).await;
+        thread::sleep(30 * MILLISECOND);
+        let start = Instant::now();
+        sleep(20 * MILLISECOND).await;
+        assert!(start.elapsed() >= 20 * MILLISECOND);
+    });
+}
+
+#[test]
 fn a_sleep_below_a_millisecond_is_never_early() {
     run(async {
         for nanos in [1, 999, 1_000, 65_535, 65_536, 65_537, 250_000, 999_999] {

@@ -31,6 +31,18 @@ fn a_future_that_is_done_in_time_gives_its_output() {
 }
 
 #[test]
+fn the_time_counts_from_the_call_and_not_from_the_loops_last_look_at_the_clock() {
+    run(async {
+        sleep(MILLISECOND).await;
+        thread::sleep(30 * MILLISECOND);
+        let start = Instant::now();
+        let result = timeout(20 * MILLISECOND, pending::<()>()).await;
+        assert!(result.is_err());
+        assert!(start.elapsed() >= 20 * MILLISECOND);
+    });
+}
+
+#[test]
 fn a_future_that_takes_too_long_ends_after_the_time_and_not_before() {
     run(async {
         let start = Instant::now();
