@@ -17,7 +17,7 @@ use std::{
 pub(crate) const ANY_PORT: &str = "127.0.0.1:0";
 
 /// After this a program or a peer counts as stuck.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_secs(300);
 
 /// A running program. Dropping it kills it.
 pub(crate) struct Program {
