@@ -7,10 +7,14 @@ mod schema;
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use programs::Program;
 use serde_json::{Value, json};
+
+/// A quick run takes a minute in a debug build, and longer where others want the processors.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 const MODELS: [&str; 4] = ["async tasks", "green threads", "OS threads", "processes"];
 
@@ -28,8 +32,8 @@ fn a_quick_run_measures_everything_and_draws_it() {
 fn measures_everything_and_draws_it(scale: &str) {
     let out = folder(scale.trim_start_matches('-'));
     let file = out.join("copy.json");
-    let ended =
-        Program::run("coroutine_vs_thread", &[scale, "--out", text(&out), "--json", text(&file)]);
+    let arguments = [scale, "--out", text(&out), "--json", text(&file)];
+    let ended = Program::run_within(PATIENCE, "coroutine_vs_thread", &arguments);
     assert!(ended.status.success(), "{ended:?}");
     for line in ended.stdout.lines() {
         assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
