@@ -4,9 +4,10 @@
 //! cargo run --release --example graceful_shutdown [ADDRESS] [--grace SECONDS]
 //! ```
 //!
-//! It sends back every line that its clients send, a second later: try `nc 127.0.0.1 8080`. At Ctrl-C the
-//! clients get the answers that they wait for and a goodbye, and a report tells how it ended. Who is not
-//! done after the time of grace (10 seconds) is cut off, and so are all at the second Ctrl-C.
+//! It sends back every line that its clients send, a second later, or as many seconds later as the line
+//! says: try `nc 127.0.0.1 8080`. At Ctrl-C the clients get the answers that they wait for and a goodbye,
+//! and a report tells how it ended. Who is not done after the time of grace (10 seconds) is cut off, and so
+//! are all at the second Ctrl-C.
 
 use std::{io, time::Duration};
 
@@ -26,12 +27,14 @@ fn main() -> io::Result<()> {
         println!("listening on {}", listener.local_addr()?);
         let server = Server::builder(listener).max_connections(1000).serve(serve);
 
-        signal::ctrl_c().await?;
+        // One for both: between two of them a Ctrl-C would be nobody's.
+        let mut ctrl_c = signal::ctrl_c();
+        (&mut ctrl_c).await?;
         println!("shutting down, {} open", server.statistics().active);
         let ended = server.shutdown(grace);
         let report = greenloop::select! {
             report = ended => report,
-            interrupted = signal::ctrl_c() => {
+            interrupted = &mut ctrl_c => {
                 interrupted?;
                 server.shutdown(Duration::ZERO).await
             }
@@ -47,10 +50,16 @@ async fn serve(connection: Connection) -> io::Result<()> {
     // A client that is served has time; one from whom nothing comes would keep the server up for nothing.
     while let Some(line) = connection.shutdown.run_until_cancelled(lines.next_line()).await {
         let Some(line) = line? else { return Ok(()) };
-        sleep(Duration::from_secs(1)).await;
+        sleep(pause(&line)).await;
         connection.stream.write_all(format!("{line}\n").as_bytes()).await?;
     }
     connection.stream.write_all(b"the server is shutting down, goodbye\n").await
+}
+
+/// How long a line takes.
+fn pause(line: &str) -> Duration {
+    let asked = line.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    asked.unwrap_or(Duration::from_secs(1))
 }
 
 /// The address and the time of grace.
