@@ -61,11 +61,13 @@ mod builder;
 mod event;
 mod figures;
 mod gate;
+mod histogram;
 mod kind;
 mod listener;
 mod log;
 mod modes;
 mod moment;
+mod names;
 mod recycle;
 mod restart;
 mod scoreboard;
@@ -83,6 +85,7 @@ pub use self::{
     builder::Launcher,
     event::{Event, Exit, Id},
     figures::{Counter, Gauge},
+    histogram::{Histogram, HistogramStatistics},
     kind::{Kind, Tcp, Unix},
     listener::{Accepting, Listener},
     modes::{Accept, Pin, SpawnMode},

@@ -54,7 +54,10 @@ pub(super) fn run(seat: Seat, mut equipment: Equipment, body: Body) -> i32 {
     };
     let pulse = equipment.board.entry(equipment.place);
     let reopen = equipment.on_reopen.take();
-    let worker = Worker::new(equipment);
+    let worker = match Worker::new(equipment) {
+        Ok(worker) => worker,
+        Err(error) => return failed(&error),
+    };
     let mut event_loop = match EventLoop::new() {
         Ok(event_loop) => event_loop,
         Err(error) => return failed(&error),

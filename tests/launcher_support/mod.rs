@@ -470,6 +470,11 @@ async fn obey(worker: &Worker, line: &str) -> String {
         }
         "sum" => sum_of_jobs(worker).to_string(),
         "stats" => worker.cluster_stats().to_json(),
+        "record" => {
+            let size = worker.histogram("size");
+            size.record(rest.parse().unwrap());
+            size.own().to_string()
+        }
         "gauge" => {
             worker.gauge("waiting").set(rest.parse().unwrap());
             worker.cluster_stats().gauges[0].1.to_string()
