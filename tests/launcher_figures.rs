@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             a_dump_has_the_histograms,
             a_program_that_was_replaced_does_not_add_to_others_figures,
             a_name_that_was_given_twice_is_an_error,
+            panics_are_counted_and_outlive_their_worker,
         ],
     )
 }
@@ -238,6 +239,26 @@ fn a_name_that_was_given_twice_is_an_error() {
     let (status, lines) = program("twice").start().ended();
     assert_eq!(status.code(), Some(3));
     assert_eq!(lines, ["error: two histograms are named \"size\""]);
+}
+
+fn panics_are_counted_and_outlive_their_worker() {
+    let path = scratch("control");
+    let path = path.to_str().unwrap();
+    let launched = program("server").env("WORKERS", 1).env("CONTROL", path).start();
+    launched.wait_line("the workers are ready");
+    let address = launched.address();
+    for _ in 0..2 {
+        assert!(ask(address, "panic").is_err());
+    }
+    // The loop has slept since.
+    let mut client = Client::connect(address).unwrap();
+    let pid = client.ask("pid").unwrap().parse().unwrap();
+    let panicked = || series(&command(path, "prometheus"))["greenloop_panicked_total"];
+    wait_until("the loop has told", || panicked() == 2.0);
+    kill(pid, libc::SIGKILL);
+    launched.wait_lines(") is ready", 2);
+    assert_eq!(panicked(), 2.0);
+    launched.stop();
 }
 
 /// A path in the folder for temporary files that nobody else uses.

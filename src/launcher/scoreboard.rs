@@ -28,6 +28,9 @@ pub(super) const SLOTS: usize = 256;
 /// How many counters a program can have of its own.
 pub(super) const COUNTERS: usize = 24;
 
+/// How many sums there are before those.
+pub(super) const OWN: usize = 3;
+
 /// How many gauges a program can have of its own.
 pub(super) const GAUGES: usize = 8;
 
@@ -74,6 +77,8 @@ pub(super) struct Sums {
     pub(super) accepted: AtomicU64,
     /// What the program called `Worker::count_request` for.
     pub(super) requests: AtomicU64,
+    /// Tasks that have ended by a panic, when the loop last slept.
+    pub(super) panicked: AtomicU64,
     /// The program's own counters.
     pub(super) counters: [AtomicU64; COUNTERS],
 }
@@ -222,8 +227,9 @@ impl Scoreboard {
         self.burials.fetch_add(1, Release);
     }
 
-    /// The sums over all workers there ever were: accepted, requests, and the program's counters.
-    pub(super) fn totals(&self) -> [u64; 2 + COUNTERS] {
+    /// The sums over all workers there ever were: accepted, requests, panicked, and from `OWN` on the
+    /// program's counters.
+    pub(super) fn totals(&self) -> [u64; OWN + COUNTERS] {
         self.undisturbed(|| {
             let living = self.entries[..self.used()].iter().map(|entry| &entry.sums);
             add_up(std::iter::once(&self.dead).chain(living).map(Sums::all))
@@ -273,7 +279,7 @@ fn add_up<'a, const N: usize>(
 
 impl Sums {
     fn all(&self) -> impl Iterator<Item = &AtomicU64> {
-        [&self.accepted, &self.requests].into_iter().chain(&self.counters)
+        [&self.accepted, &self.requests, &self.panicked].into_iter().chain(&self.counters)
     }
 }
 
@@ -301,7 +307,7 @@ mod tests {
 
         board.bury(first);
 
-        assert_eq!((board.totals()[0], board.totals()[2 + 3]), (12, 9));
+        assert_eq!((board.totals()[0], board.totals()[OWN + 3]), (12, 9));
         assert_eq!(board.workers().map(|(place, _)| place).collect::<Vec<_>>(), [second]);
         let again = board.hand_out(0, 2).unwrap();
         assert_eq!(again, first);

@@ -66,6 +66,7 @@ pub(super) fn run(seat: Seat, mut equipment: Equipment, body: Body) -> i32 {
         busy_since: &pulse.busy_since,
         longest_turn: &pulse.longest_turn,
         tasks: &pulse.tasks,
+        panicked: &pulse.sums.panicked,
         now: clock::now,
     };
     // The message of a panic is the panic hook's business.

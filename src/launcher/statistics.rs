@@ -5,7 +5,7 @@ use std::{fmt::Write as _, rc::Rc, sync::atomic::Ordering::Relaxed, time::Durati
 use super::{
     histogram::HistogramStatistics,
     names::Names,
-    scoreboard::{BOUNDS, Scoreboard, State},
+    scoreboard::{BOUNDS, OWN, Scoreboard, State},
     sys::{clock, memory},
 };
 
@@ -22,6 +22,8 @@ pub struct Statistics {
     pub accepted: u64,
     /// Calls of [`Worker::count_request`](super::Worker::count_request) so far.
     pub requests: u64,
+    /// Tasks that ended by a panic so far, green threads among them.
+    pub panicked: u64,
     /// Connections that are open.
     pub active: u64,
     /// How often a worker was replaced because it had died.
@@ -52,6 +54,8 @@ pub struct WorkerStatistics {
     pub accepted: u64,
     /// Calls of [`Worker::count_request`](super::Worker::count_request).
     pub requests: u64,
+    /// Tasks of its loop that had ended by a panic when that last slept.
+    pub panicked: u64,
     /// Connections that are open.
     pub active: u32,
     /// Tasks of its loop when that last slept, green threads included.
@@ -114,6 +118,7 @@ pub(super) fn gather_from(board: &Scoreboard, figures: &Scoreboard, names: &Name
             age: Duration::from_nanos(now.saturating_sub(entry.started.load(Relaxed))),
             accepted: entry.sums.accepted.load(Relaxed),
             requests: entry.sums.requests.load(Relaxed),
+            panicked: entry.sums.panicked.load(Relaxed),
             active: entry.active.load(Relaxed),
             tasks: entry.tasks.load(Relaxed),
             green_threads: entry.green_threads.load(Relaxed),
@@ -133,6 +138,7 @@ pub(super) fn gather_from(board: &Scoreboard, figures: &Scoreboard, names: &Name
         workers,
         accepted: totals[0],
         requests: totals[1],
+        panicked: totals[2],
         restarts: board.restarts.iter().map(|count| u64::from(count.load(Relaxed))).sum(),
         counters: counters(figures, names),
         gauges: gauges(figures, names),
@@ -141,7 +147,7 @@ pub(super) fn gather_from(board: &Scoreboard, figures: &Scoreboard, names: &Name
 }
 
 fn counters(board: &Scoreboard, names: &Names) -> Vec<(String, u64)> {
-    names.counters.iter().cloned().zip(board.totals().into_iter().skip(2)).collect()
+    names.counters.iter().cloned().zip(board.totals().into_iter().skip(OWN)).collect()
 }
 
 fn gauges(board: &Scoreboard, names: &Names) -> Vec<(String, i64)> {
@@ -174,7 +180,7 @@ impl Statistics {
             .map(|w| {
                 format!(
                     "{{\"slot\":{},\"generation\":{},\"pid\":{},\"state\":\"{}\",\"age_ms\":{},\
-                     \"accepted\":{},\"requests\":{},\"active\":{},\"tasks\":{},\
+                     \"accepted\":{},\"requests\":{},\"active\":{},\"panicked\":{},\"tasks\":{},\
                      \"green_threads\":{},\"busy_ms\":{},\"longest_turn_ms\":{},\"resident\":{}}}",
                     w.slot,
                     w.generation,
@@ -184,6 +190,7 @@ impl Statistics {
                     w.accepted,
                     w.requests,
                     w.active,
+                    w.panicked,
                     w.tasks,
                     w.green_threads,
                     w.busy.as_millis(),
@@ -212,12 +219,13 @@ impl Statistics {
             .collect();
         format!(
             "{{\"supervisor\":{},\"accepted\":{},\"requests\":{},\"active\":{},\"restarts\":{},\
-             \"counters\":{{{}}},\"gauges\":{{{}}},\"histograms\":{{{}}},\"workers\":[{}]}}",
+             \"panicked\":{},\"counters\":{{{}}},\"gauges\":{{{}}},\"histograms\":{{{}}},\"workers\":[{}]}}",
             self.supervisor,
             self.accepted,
             self.requests,
             self.active,
             self.restarts,
+            self.panicked,
             counters.join(","),
             gauges.join(","),
             histograms.join(","),
@@ -240,6 +248,7 @@ impl Statistics {
         metric("accepted_total", "counter", "Connections accepted.", &one(self.accepted));
         metric("requests_total", "counter", "Requests counted.", &one(self.requests));
         metric("restarts_total", "counter", "Workers replaced after a death.", &one(self.restarts));
+        metric("panicked_total", "counter", "Tasks ended by a panic.", &one(self.panicked));
         let per_worker = |value: fn(&WorkerStatistics) -> u64| -> Vec<_> {
             let label = |w: &WorkerStatistics| format!("{{slot=\"{}\",pid=\"{}\"}}", w.slot, w.pid);
             self.workers.iter().map(|w| (label(w), value(w).into())).collect()

@@ -463,6 +463,7 @@ async fn obey(worker: &Worker, line: &str) -> String {
             }
             "done".into()
         }
+        "panic" => panic!("a client has asked for it"),
         "exit" => std::process::exit(rest.parse().unwrap()),
         "count" => {
             worker.counter("jobs").add(1);
