@@ -76,6 +76,7 @@ mod sockets;
 mod statistics;
 mod supervisor;
 mod sys;
+mod tally;
 mod testing;
 mod tracked;
 mod worker;
@@ -92,6 +93,7 @@ pub use self::{
     recycle::Recycle,
     restart::{OnCrashLoop, Restart},
     statistics::{Statistics, WorkerState, WorkerStatistics},
+    tally::Tally,
     testing::TestLauncher,
     tracked::Tracked,
     worker::Worker,

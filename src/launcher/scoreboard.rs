@@ -101,6 +101,8 @@ pub(super) struct Entry {
     pub(super) tasks: AtomicU32,
     /// Green threads that the worker looks after.
     pub(super) green_threads: AtomicU32,
+    /// What `Worker::drained` waits for.
+    pub(super) tracked: AtomicU32,
     /// When it was started, by `clock::now`.
     pub(super) started: AtomicU64,
     /// The longest time for which the loop was not back at the kernel, in nanoseconds.
@@ -108,6 +110,12 @@ pub(super) struct Entry {
     pub(super) sums: Sums,
     /// The program's own gauges: each an `i64`, bit by bit.
     pub(super) gauges: [AtomicU64; GAUGES],
+    /// One more than how many connections had ended when it began to drain; 0 before.
+    pub(super) drains_from: AtomicU64,
+    /// How many connections were open when it dropped all its tasks.
+    pub(super) cut: AtomicU32,
+    /// What `tracked` was then.
+    pub(super) cut_tasks: AtomicU32,
 }
 
 /// The values that were recorded in a histogram.
@@ -218,11 +226,12 @@ impl Scoreboard {
             dead.store(dead.load(Relaxed).wrapping_add(own.load(Relaxed)), Relaxed);
             own.store(0, Relaxed);
         }
-        for zero in [&entry.active, &entry.pid, &entry.tasks, &entry.green_threads] {
+        let Entry { active, pid, tasks, green_threads, tracked, cut, cut_tasks, .. } = entry;
+        for zero in [active, pid, tasks, green_threads, tracked, cut, cut_tasks] {
             zero.store(0, Relaxed);
         }
-        let zeroes = [&entry.busy_since, &entry.longest_turn].into_iter().chain(&entry.gauges);
-        zeroes.for_each(|zero| zero.store(0, Relaxed));
+        let zeroes = [&entry.busy_since, &entry.longest_turn, &entry.drains_from];
+        zeroes.into_iter().chain(&entry.gauges).for_each(|zero| zero.store(0, Relaxed));
         entry.set_state(State::Free);
         self.burials.fetch_add(1, Release);
     }

@@ -73,9 +73,7 @@ pub(super) struct Inner {
     drain: Rc<Moment>,
     /// How many connections it still takes out of a queue then.
     last_accepts: Cell<u32>,
-    /// The tasks and green threads that are waited for.
-    pub(super) tracked: Cell<usize>,
-    /// Woken when there are none.
+    /// Woken when none of the tasks and green threads are left that are waited for.
     pub(super) idle: Rc<Moment>,
     recycling: Cell<bool>,
     /// What `fatal` was told.
@@ -93,7 +91,6 @@ impl Worker {
                 ready: Cell::new(false),
                 drain: Rc::default(),
                 last_accepts: Cell::new(LAST_ACCEPTS),
-                tracked: Cell::new(0),
                 idle: Rc::default(),
                 recycling: Cell::new(false),
                 fatal: RefCell::new(None),
@@ -264,8 +261,7 @@ impl Worker {
     /// means.
     #[must_use = "it counts until it is dropped"]
     pub fn track(&self) -> Tracked {
-        self.inner.tracked.set(self.inner.tracked.get() + 1);
-        Tracked { worker: Rc::clone(&self.inner) }
+        Tracked::new(Rc::clone(&self.inner))
     }
 
     /// Waits until none of the tasks and green threads are left that were spawned through this worker.
@@ -276,7 +272,7 @@ impl Worker {
     pub async fn drained(&self) {
         let mut idle = Until::new(&self.inner.idle);
         std::future::poll_fn(|cx| {
-            if self.inner.tracked.get() == 0 {
+            if self.inner.entry().tracked.load(Relaxed) == 0 {
                 return Poll::Ready(());
             }
             idle.register(cx);
@@ -388,6 +384,7 @@ impl Worker {
 
     /// It is to accept no more.
     pub(super) fn begin_draining(&self) {
+        self.inner.entry().note_draining();
         self.inner.entry().set_state(State::Draining);
         if self.inner.equipment.board.stopping.load(Relaxed) != 0 {
             self.inner.last_accepts.set(u32::MAX);

@@ -463,6 +463,7 @@ async fn obey(worker: &Worker, line: &str) -> String {
             }
             "done".into()
         }
+        "draining" => worker.is_draining().to_string(),
         "panic" => panic!("a client has asked for it"),
         "exit" => std::process::exit(rest.parse().unwrap()),
         "count" => {
