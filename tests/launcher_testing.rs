@@ -18,7 +18,7 @@ use greenloop::{
 /// A launcher whose workers say who they are to each who connects.
 fn server(workers: usize) -> TestLauncher {
     let launcher = Launcher::new().workers(workers).bind("who", "127.0.0.1:0").counter("asked");
-    let quiet = launcher.on_event(|_| {});
+    let quiet = launcher.histogram("digits", [1, 5]).on_event(|_| {});
     quiet.spawn_for_test(tell_pid).unwrap()
 }
 
@@ -26,7 +26,9 @@ async fn tell_pid(worker: Worker) -> io::Result<()> {
     let listener = worker.listener("who")?;
     while let Some((stream, _)) = listener.accept().await? {
         worker.counter("asked").add(1);
-        stream.write_all(worker.pid().to_string().as_bytes()).await?;
+        let answer = worker.pid().to_string();
+        worker.histogram("digits").record(answer.len() as u64);
+        stream.write_all(answer.as_bytes()).await?;
     }
     Ok(())
 }
@@ -50,6 +52,11 @@ fn workers_serve_and_are_seen() {
     assert_eq!(seen.workers.len(), 2);
     assert!(seen.workers.iter().all(|worker| worker.state == WorkerState::Ready));
     assert_eq!((seen.accepted, &seen.counters[..]), (1, &[("asked".to_owned(), 1)][..]));
+    let digits = &seen.histograms[0];
+    assert_eq!(
+        (digits.name.as_str(), &digits.bounds[..], digits.count()),
+        ("digits", &[1, 5][..], 1)
+    );
     assert_eq!(server.stop().unwrap(), Exit::Code(0));
 }
 

@@ -648,3 +648,49 @@ fn a_joiner_whose_waker_panics_hurts_no_abort() {
         assert!(task.await.unwrap_err().is_cancelled());
     });
 }
+
+// --- counted --------------------------------------------------------------------------------
+
+#[test]
+fn panics_are_counted_whoever_collects_them_and_aborts_are_not() {
+    let mut event_loop = EventLoop::new().unwrap();
+    event_loop.run(async {
+        let collected = greenloop::spawn(async { panic!("collected") });
+        assert!(collected.await.unwrap_err().is_panic());
+        drop(greenloop::spawn(async { panic!("detached") }));
+        let aborted = greenloop::spawn(std::future::pending::<()>());
+        aborted.abort();
+        assert!(aborted.await.unwrap_err().is_cancelled());
+        greenloop::spawn(async { "well" }).await.unwrap();
+        settle().await;
+        assert_eq!(greenloop::statistics().panicked, 2);
+        let handle = Handle::current();
+        let remote = thread::spawn(move || {
+            let task = handle.spawn_with(|| async { panic!("asked for by another thread") });
+            task.join().unwrap_err().is_panic()
+        });
+        while !remote.is_finished() {
+            greenloop::yield_now().await;
+        }
+        assert!(remote.join().unwrap());
+    });
+    assert_eq!(event_loop.statistics().panicked, 3);
+}
+
+#[cfg(feature = "green")]
+#[test]
+fn a_green_thread_that_panics_is_counted_and_one_that_is_aborted_is_not() {
+    greenloop::run(async {
+        let panicked = greenloop::green::spawn(|| panic!("on a stack of its own"));
+        assert!(panicked.await.unwrap_err().is_panic());
+        let aborted = greenloop::green::spawn(|| {
+            loop {
+                greenloop::green::yield_now();
+            }
+        });
+        settle().await;
+        aborted.abort();
+        assert!(aborted.await.unwrap_err().is_cancelled());
+        assert_eq!(greenloop::statistics().panicked, 1);
+    });
+}

@@ -166,7 +166,7 @@ impl Core {
         let mut woken = self.woken.take();
         let pulse = self.pulse.get();
         if let Some(pulse) = pulse {
-            pulse.rest(self.executor.alive());
+            pulse.rest(self.executor.alive(), self.executor.panicked());
         }
         if let Err(error) = self.sleep(&mut woken) {
             panic!("the event loop cannot wait for events: {error}");

@@ -272,6 +272,7 @@ pub fn statistics() -> Statistics {
 fn gather(core: &Core) -> Statistics {
     Statistics {
         tasks: core.executor.alive(),
+        panicked: core.executor.panicked(),
         sockets: core.sockets(),
         timers: core.timers.borrow().len(),
         turns: core.turns(),

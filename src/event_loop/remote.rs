@@ -88,6 +88,8 @@ impl<T> RemoteTask<T> {
                 // The handle is gone: let the loop find the panic in its own, detached task.
                 resume_unwind(error.into_panic());
             }
+        } else if is_panic {
+            current::with(|core| core.executor.count_panic());
         }
     }
 

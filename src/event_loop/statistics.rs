@@ -19,6 +19,8 @@
 pub struct Statistics {
     /// Tasks that have not ended.
     pub tasks: usize,
+    /// Tasks that have ended by a panic so far, green threads among them.
+    pub panicked: u64,
     /// Sockets that are registered with the kernel; one that never had to wait is not.
     pub sockets: usize,
     /// Timers that are armed.

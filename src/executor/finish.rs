@@ -21,6 +21,7 @@ impl Executor {
         let error = if payload.is::<Unwinding>() {
             JoinError::cancelled(id, name)
         } else {
+            self.count_panic();
             JoinError::panicked(id, name, payload)
         };
         // SAFETY: the future is gone.

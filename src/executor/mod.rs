@@ -128,6 +128,8 @@ pub(crate) struct Executor {
     root_done: Cell<bool>,
     /// How many tasks have not ended. A launcher's worker tells that in every turn.
     alive: Cell<usize>,
+    /// How many have ended by a panic.
+    panicked: Cell<u64>,
     polls: Cell<u64>,
     foreign_wakes: Cell<u64>,
 }
@@ -152,6 +154,7 @@ impl Executor {
             report,
             root_done: Cell::new(false),
             alive: Cell::new(0),
+            panicked: Cell::new(0),
             polls: Cell::new(0),
             foreign_wakes: Cell::new(0),
         }
@@ -313,6 +316,14 @@ impl Executor {
     /// How many tasks have not ended.
     pub(crate) fn alive(&self) -> usize {
         self.alive.get()
+    }
+
+    pub(crate) fn panicked(&self) -> u64 {
+        self.panicked.get()
+    }
+
+    pub(crate) fn count_panic(&self) {
+        self.panicked.set(self.panicked.get() + 1);
     }
 
     pub(crate) fn polls(&self) -> u64 {

@@ -4,10 +4,10 @@ use std::{fmt, fs::File, io, path::PathBuf, process::ExitCode, time::Duration};
 
 use super::{
     Accept, Event, Pin, Recycle, Restart, SpawnMode, Worker, Workers,
-    scoreboard::{COUNTERS, GAUGES, Scoreboard},
+    names::Names,
+    scoreboard::Scoreboard,
     seat::{self, Body, Seat},
     sockets::{Binding, Endpoint},
-    statistics::Names,
     supervisor::{Outcome, Supervisor, exec, inherit, tell_sockets},
     sys::{
         self,
@@ -204,9 +204,7 @@ impl Launcher {
     ///
     /// From the 25th on.
     pub fn counter(mut self, name: impl Into<String>) -> Self {
-        let counters = &mut self.settings.names.counters;
-        assert!(counters.len() < COUNTERS, "there can be {COUNTERS} counters");
-        *counters = counters.iter().cloned().chain([name.into()]).collect();
+        self.settings.names.add_counter(name.into());
         self
     }
 
@@ -217,9 +215,35 @@ impl Launcher {
     ///
     /// From the 9th on.
     pub fn gauge(mut self, name: impl Into<String>) -> Self {
-        let gauges = &mut self.settings.names.gauges;
-        assert!(gauges.len() < GAUGES, "there can be {GAUGES} gauges");
-        *gauges = gauges.iter().cloned().chain([name.into()]).collect();
+        self.settings.names.add_gauge(name.into());
+        self
+    }
+
+    /// Names a histogram in memory that the workers share: how values (times, sizes) are distributed, over
+    /// all workers there ever were; see [`Worker::histogram`].
+    ///
+    /// A value falls into the bucket of the first bound that is not below it, or beyond all of them. The
+    /// bounds are in whatever unit the program records;
+    /// [`Histogram::exponential_bounds`](super::Histogram::exponential_bounds) makes some.
+    ///
+    /// # Panics
+    ///
+    /// From the 17th on. When there are no bounds or more than 32, or they do not ascend.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use greenloop::launcher::{Histogram, Launcher};
+    /// let launcher = Launcher::new()
+    ///     .histogram("answer_bytes", [100, 1_000, 10_000, 100_000])
+    ///     .histogram("latency_us", Histogram::exponential_bounds(100, 2.0, 16));
+    /// ```
+    pub fn histogram(
+        mut self,
+        name: impl Into<String>,
+        bounds: impl IntoIterator<Item = u64>,
+    ) -> Self {
+        self.settings.names.add_histogram(name.into(), bounds.into_iter().collect());
         self
     }
 
@@ -409,7 +433,7 @@ impl Settings {
                 return Err(invalid(format!("two sockets are named {name:?}")));
             }
         }
-        Ok(())
+        self.names.check()
     }
 
     /// Opens the sockets, or takes over what was handed over.
@@ -438,6 +462,7 @@ impl Settings {
         drop(inherited);
         tell_sockets(&mut self, &endpoints);
         let board: &'static Scoreboard = sys::memory::share_with_children()?;
+        self.names.write_to(board);
         let place = board.hand_out(0, 1).expect("the scoreboard is empty");
         board.supervisor.store(std::process::id(), std::sync::atomic::Ordering::Relaxed);
         let mut sockets = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::sys::process::Ended;
+use super::{Tally, sys::process::Ended};
 
 /// Something that has happened to a launcher, for [`Launcher::on_event`](super::Launcher::on_event).
 ///
@@ -28,8 +28,9 @@ pub enum Event {
     AllReady,
     /// A worker was told to accept no more and to end.
     Draining(Id),
-    /// A worker did what it was told, and ended.
-    Ended(Id),
+    /// A worker that was told to end has ended, by itself or because it was killed, and this became of its
+    /// work.
+    Ended(Id, Tally),
     /// A worker ended that nobody had told to.
     Died {
         /// Which one.
@@ -42,6 +43,8 @@ pub enum Event {
         reason: Option<String>,
         /// After which time it is replaced; `None` if that is not because of this death.
         replaced_after: Option<Duration>,
+        /// What became of its work.
+        tally: Tally,
     },
     /// A worker was not ready in time, and is killed.
     BootTimedOut(Id),
@@ -195,8 +198,11 @@ impl fmt::Display for Event {
             Self::Ready(worker) => write!(f, "{worker} is ready"),
             Self::AllReady => f.write_str("the workers are ready"),
             Self::Draining(worker) => write!(f, "{worker} drains"),
-            Self::Ended(worker) => write!(f, "{worker} has ended"),
-            Self::Died { worker, exit, was_ready, reason, replaced_after } => {
+            Self::Ended(worker, tally) => {
+                write!(f, "{worker} has ended")?;
+                write_tally(f, tally)
+            }
+            Self::Died { worker, exit, was_ready, reason, replaced_after, tally } => {
                 write!(f, "{worker} {exit}")?;
                 if !was_ready {
                     f.write_str(" before it was ready")?;
@@ -204,10 +210,10 @@ impl fmt::Display for Event {
                 if let Some(reason) = reason {
                     write!(f, ": {reason}")?;
                 }
-                match replaced_after {
-                    Some(after) => write!(f, "; it is replaced after {} ms", after.as_millis()),
-                    None => Ok(()),
+                if let Some(after) = replaced_after {
+                    write!(f, "; it is replaced after {} ms", after.as_millis())?;
                 }
+                write_tally(f, tally)
             }
             Self::BootTimedOut(worker) => write!(f, "{worker} was not ready in time; it is killed"),
             Self::Overdue(worker) => write!(f, "{worker} did not end in time; it is killed"),
@@ -246,6 +252,11 @@ impl fmt::Display for Event {
             Self::Stopped(status) => write!(f, "stopped, status {status}"),
         }
     }
+}
+
+/// Nothing of one that had nothing to do.
+fn write_tally(f: &mut fmt::Formatter<'_>, tally: &Tally) -> fmt::Result {
+    if *tally == Tally::default() { Ok(()) } else { write!(f, "; {tally}") }
 }
 
 fn signal_name(signal: i32) -> Option<&'static str> {

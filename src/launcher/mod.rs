@@ -61,11 +61,13 @@ mod builder;
 mod event;
 mod figures;
 mod gate;
+mod histogram;
 mod kind;
 mod listener;
 mod log;
 mod modes;
 mod moment;
+mod names;
 mod recycle;
 mod restart;
 mod scoreboard;
@@ -74,6 +76,7 @@ mod sockets;
 mod statistics;
 mod supervisor;
 mod sys;
+mod tally;
 mod testing;
 mod tracked;
 mod worker;
@@ -83,12 +86,14 @@ pub use self::{
     builder::Launcher,
     event::{Event, Exit, Id},
     figures::{Counter, Gauge},
+    histogram::{Histogram, HistogramStatistics},
     kind::{Kind, Tcp, Unix},
     listener::{Accepting, Listener},
     modes::{Accept, Pin, SpawnMode},
     recycle::Recycle,
     restart::{OnCrashLoop, Restart},
     statistics::{Statistics, WorkerState, WorkerStatistics},
+    tally::Tally,
     testing::TestLauncher,
     tracked::Tracked,
     worker::Worker,

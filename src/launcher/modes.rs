@@ -39,6 +39,9 @@ pub enum SpawnMode {
     Fork,
     /// By executing the program anew, with the same arguments: its `main` runs until it comes to
     /// [`Launcher::run`](super::Launcher::run) again, and becomes a worker there. The supervisor may have threads.
+    ///
+    /// Where the program's file was replaced, that is the new program. If it has other counters, gauges or
+    /// histograms, nobody sees what its workers add to those until an upgrade.
     Exec,
     /// As copies while that is possible, and by executing the program otherwise.
     ForkOrExec,

@@ -28,8 +28,17 @@ pub(super) const SLOTS: usize = 256;
 /// How many counters a program can have of its own.
 pub(super) const COUNTERS: usize = 24;
 
+/// How many sums there are before those.
+pub(super) const OWN: usize = 3;
+
 /// How many gauges a program can have of its own.
 pub(super) const GAUGES: usize = 8;
+
+/// How many histograms a program can have of its own.
+pub(super) const HISTOGRAMS: usize = 16;
+
+/// How many bounds a histogram can have.
+pub(super) const BOUNDS: usize = 32;
 
 /// The shared memory.
 #[repr(C, align(128))]
@@ -48,6 +57,16 @@ pub(super) struct Scoreboard {
     /// How often the worker of each slot was replaced after its death.
     pub(super) restarts: [AtomicU32; SLOTS],
     entries: [Entry; ENTRIES],
+    /// Which figures the program has of its own: see `Names::key`.
+    pub(super) figures: AtomicU64,
+    /// The bounds of the program's histograms, each followed by `u64::MAX`.
+    pub(super) bounds: [[AtomicU64; BOUNDS]; HISTOGRAMS],
+    /// What the workers that are gone have recorded.
+    dead_histograms: [Buckets; HISTOGRAMS],
+    /// What the workers have, each at the place of its entry. They are large, and stand apart from what is
+    /// read at every connection. Memory that nobody touches is not there: of these 4.5 MB, two or
+    /// three pages for each worker.
+    histograms: [[Buckets; HISTOGRAMS]; ENTRIES],
 }
 
 /// What only ever grows.
@@ -58,6 +77,8 @@ pub(super) struct Sums {
     pub(super) accepted: AtomicU64,
     /// What the program called `Worker::count_request` for.
     pub(super) requests: AtomicU64,
+    /// Tasks that have ended by a panic, when the loop last slept.
+    pub(super) panicked: AtomicU64,
     /// The program's own counters.
     pub(super) counters: [AtomicU64; COUNTERS],
 }
@@ -80,6 +101,8 @@ pub(super) struct Entry {
     pub(super) tasks: AtomicU32,
     /// Green threads that the worker looks after.
     pub(super) green_threads: AtomicU32,
+    /// What `Worker::drained` waits for.
+    pub(super) tracked: AtomicU32,
     /// When it was started, by `clock::now`.
     pub(super) started: AtomicU64,
     /// The longest time for which the loop was not back at the kernel, in nanoseconds.
@@ -87,11 +110,37 @@ pub(super) struct Entry {
     pub(super) sums: Sums,
     /// The program's own gauges: each an `i64`, bit by bit.
     pub(super) gauges: [AtomicU64; GAUGES],
+    /// One more than how many connections had ended when it began to drain; 0 before.
+    pub(super) drains_from: AtomicU64,
+    /// How many connections were open when it dropped all its tasks.
+    pub(super) cut: AtomicU32,
+    /// What `tracked` was then.
+    pub(super) cut_tasks: AtomicU32,
+}
+
+/// The values that were recorded in a histogram.
+#[repr(C)]
+#[derive(Debug)]
+pub(super) struct Buckets {
+    /// How many were not above the bound of the same place, and above the one before. The one after the
+    /// last bound has none.
+    pub(super) counts: [AtomicU64; BOUNDS + 1],
+    pub(super) sum: AtomicU64,
 }
 
 shareable!(Sums { AtomicU64, [AtomicU64; COUNTERS] });
 shareable!(Entry { AtomicU32, AtomicU64, Sums, [AtomicU64; GAUGES] });
-shareable!(Scoreboard { AtomicU32, AtomicU64, Sums, [AtomicU32; SLOTS], [Entry; ENTRIES] });
+shareable!(Buckets { [AtomicU64; BOUNDS + 1], AtomicU64 });
+shareable!(Scoreboard {
+    AtomicU32,
+    AtomicU64,
+    Sums,
+    [AtomicU32; SLOTS],
+    [Entry; ENTRIES],
+    [[AtomicU64; BOUNDS]; HISTOGRAMS],
+    [Buckets; HISTOGRAMS],
+    [[Buckets; HISTOGRAMS]; ENTRIES],
+});
 
 /// What a worker process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,10 +191,14 @@ impl Scoreboard {
         &self.entries[place]
     }
 
+    /// A histogram of the worker at this place.
+    pub(super) fn histogram(&self, place: usize, number: usize) -> &Buckets {
+        &self.histograms[place][number]
+    }
+
     /// The entries of all workers, with their places.
     pub(super) fn workers(&self) -> impl Iterator<Item = (usize, &Entry)> {
-        let used = (self.used.load(Acquire) as usize).min(ENTRIES);
-        let entries = self.entries[..used].iter().enumerate();
+        let entries = self.entries[..self.used()].iter().enumerate();
         entries.filter(|(_, entry)| entry.state() != State::Free)
     }
 
@@ -166,48 +219,82 @@ impl Scoreboard {
         let entry = &self.entries[place];
         self.burials.fetch_add(1, Acquire);
         std::sync::atomic::fence(Release);
-        for (dead, own) in self.dead.all().zip(entry.sums.all()) {
-            dead.fetch_add(own.swap(0, Relaxed), Relaxed);
+        let dead = self.dead_histograms.iter().flat_map(Buckets::all);
+        let histograms = dead.zip(self.histograms[place].iter().flat_map(Buckets::all));
+        // Nobody else writes them: the worker is gone.
+        for (dead, own) in self.dead.all().zip(entry.sums.all()).chain(histograms) {
+            dead.store(dead.load(Relaxed).wrapping_add(own.load(Relaxed)), Relaxed);
+            own.store(0, Relaxed);
         }
-        for zero in [&entry.active, &entry.pid, &entry.tasks, &entry.green_threads] {
+        let Entry { active, pid, tasks, green_threads, tracked, cut, cut_tasks, .. } = entry;
+        for zero in [active, pid, tasks, green_threads, tracked, cut, cut_tasks] {
             zero.store(0, Relaxed);
         }
-        let zeroes = [&entry.busy_since, &entry.longest_turn].into_iter().chain(&entry.gauges);
-        zeroes.for_each(|zero| zero.store(0, Relaxed));
+        let zeroes = [&entry.busy_since, &entry.longest_turn, &entry.drains_from];
+        zeroes.into_iter().chain(&entry.gauges).for_each(|zero| zero.store(0, Relaxed));
         entry.set_state(State::Free);
         self.burials.fetch_add(1, Release);
     }
 
-    /// The sums over all workers there ever were: accepted, requests, and the program's counters.
-    pub(super) fn totals(&self) -> [u64; 2 + COUNTERS] {
+    /// The sums over all workers there ever were: accepted, requests, panicked, and from `OWN` on the
+    /// program's counters.
+    pub(super) fn totals(&self) -> [u64; OWN + COUNTERS] {
+        self.undisturbed(|| {
+            let living = self.entries[..self.used()].iter().map(|entry| &entry.sums);
+            add_up(std::iter::once(&self.dead).chain(living).map(Sums::all))
+        })
+    }
+
+    /// A histogram over all workers there ever were: its buckets, and the sum of the values.
+    pub(super) fn histogram_totals(&self, number: usize) -> [u64; BOUNDS + 2] {
+        self.undisturbed(|| {
+            let living = self.histograms[..self.used()].iter().map(|own| &own[number]);
+            let all = std::iter::once(&self.dead_histograms[number]).chain(living);
+            add_up(all.map(Buckets::all))
+        })
+    }
+
+    fn used(&self) -> usize {
+        (self.used.load(Acquire) as usize).min(ENTRIES)
+    }
+
+    /// What is read while no entry is added to the dead.
+    fn undisturbed<T>(&self, read: impl Fn() -> T) -> T {
         // If the supervisor was killed in the middle of a burial the number stays odd.
         for _ in 0..1000 {
             let before = self.burials.load(Acquire);
-            let totals = self.add_up();
+            let totals = read();
             std::sync::atomic::fence(Acquire);
             if before % 2 == 0 && self.burials.load(Relaxed) == before {
                 return totals;
             }
             std::hint::spin_loop();
         }
-        self.add_up()
+        read()
     }
+}
 
-    fn add_up(&self) -> [u64; 2 + COUNTERS] {
-        let mut totals = [0_u64; 2 + COUNTERS];
-        let living = self.entries[..self.used.load(Acquire) as usize].iter().map(|e| &e.sums);
-        for sums in std::iter::once(&self.dead).chain(living) {
-            for (total, own) in totals.iter_mut().zip(sums.all()) {
-                *total = total.wrapping_add(own.load(Relaxed));
-            }
+fn add_up<'a, const N: usize>(
+    workers: impl Iterator<Item = impl Iterator<Item = &'a AtomicU64>>,
+) -> [u64; N] {
+    let mut totals = [0_u64; N];
+    for worker in workers {
+        for (total, own) in totals.iter_mut().zip(worker) {
+            *total = total.wrapping_add(own.load(Relaxed));
         }
-        totals
     }
+    totals
 }
 
 impl Sums {
     fn all(&self) -> impl Iterator<Item = &AtomicU64> {
-        [&self.accepted, &self.requests].into_iter().chain(&self.counters)
+        [&self.accepted, &self.requests, &self.panicked].into_iter().chain(&self.counters)
+    }
+}
+
+impl Buckets {
+    fn all(&self) -> impl Iterator<Item = &AtomicU64> {
+        self.counts.iter().chain([&self.sum])
     }
 }
 
@@ -229,12 +316,18 @@ mod tests {
 
         board.bury(first);
 
-        assert_eq!((board.totals()[0], board.totals()[2 + 3]), (12, 9));
+        assert_eq!((board.totals()[0], board.totals()[OWN + 3]), (12, 9));
         assert_eq!(board.workers().map(|(place, _)| place).collect::<Vec<_>>(), [second]);
         let again = board.hand_out(0, 2).unwrap();
         assert_eq!(again, first);
         assert_eq!(board.entry(again).active.load(Relaxed), 0);
         assert_eq!(board.totals()[0], 12);
+    }
+
+    #[test]
+    fn its_size_is_that_of_a_small_file() {
+        assert!(size_of::<Scoreboard>() < 5 << 20, "{}", size_of::<Scoreboard>());
+        assert_eq!(size_of::<Buckets>(), (BOUNDS + 2) * 8);
     }
 
     #[test]

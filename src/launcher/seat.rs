@@ -15,7 +15,7 @@ use std::{
 use super::{
     builder::Hook,
     log::say,
-    scoreboard::Scoreboard,
+    scoreboard::{Entry, Scoreboard},
     sys::{
         clock, process,
         signals::{self, Action},
@@ -52,26 +52,32 @@ pub(super) fn run(seat: Seat, mut equipment: Equipment, body: Body) -> i32 {
         Ok(signals) => signals,
         Err(error) => return failed(&error),
     };
-    let pulse = equipment.board.entry(equipment.place);
+    let entry = equipment.board.entry(equipment.place);
     let reopen = equipment.on_reopen.take();
-    let worker = Worker::new(equipment);
+    let worker = match Worker::new(equipment) {
+        Ok(worker) => worker,
+        Err(error) => return failed(&error),
+    };
     let mut event_loop = match EventLoop::new() {
         Ok(event_loop) => event_loop,
         Err(error) => return failed(&error),
     };
     let pulse = Pulse {
-        busy_since: &pulse.busy_since,
-        longest_turn: &pulse.longest_turn,
-        tasks: &pulse.tasks,
+        busy_since: &entry.busy_since,
+        longest_turn: &entry.longest_turn,
+        tasks: &entry.tasks,
+        panicked: &entry.sums.panicked,
         now: clock::now,
     };
     // The message of a panic is the panic hook's business.
     let ended = catch_unwind(AssertUnwindSafe(|| {
         event_loop.run(async {
             event_loop::with(|core| core.set_pulse(pulse));
-            attend(seat, &worker, signals, reopen, body).await
+            attend(seat, &worker, entry, signals, reopen, body).await
         })
     }));
+    entry.note_cut();
+    entry.sums.panicked.store(event_loop.statistics().panicked, Relaxed);
     // Whatever still runs is dropped, in the loop.
     let cleared = catch_unwind(AssertUnwindSafe(|| drop(event_loop)));
     match (ended, cleared) {
@@ -130,6 +136,7 @@ fn prepare(seat: Seat, board: &Scoreboard, place: usize) -> io::Result<UnixStrea
 async fn attend(
     seat: Seat,
     worker: &Worker,
+    entry: &Entry,
     signals: UnixStream,
     mut reopen: Option<Hook>,
     body: Body,
@@ -154,7 +161,11 @@ async fn attend(
                     // The supervisor's death may follow its own order to drain.
                     libc::SIGTERM if orphaned => worker.begin_last_draining(),
                     libc::SIGUSR1 => call(&mut reopen),
-                    _ => return Poll::Ready(Ok(())),
+                    _ => {
+                        // The closure may own what it serves, and is dropped first.
+                        entry.note_cut();
+                        return Poll::Ready(Ok(()));
+                    }
                 }
             }
         }

@@ -3,16 +3,11 @@
 use std::{fmt::Write as _, rc::Rc, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use super::{
-    scoreboard::{Scoreboard, State},
+    histogram::HistogramStatistics,
+    names::Names,
+    scoreboard::{BOUNDS, OWN, Scoreboard, State},
     sys::{clock, memory},
 };
-
-/// The names of the program's own figures.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Names {
-    pub(super) counters: Rc<[String]>,
-    pub(super) gauges: Rc<[String]>,
-}
 
 /// What the workers of a launcher do, at one moment; from
 /// [`Worker::cluster_stats`](super::Worker::cluster_stats).
@@ -27,6 +22,8 @@ pub struct Statistics {
     pub accepted: u64,
     /// Calls of [`Worker::count_request`](super::Worker::count_request) so far.
     pub requests: u64,
+    /// Tasks that ended by a panic so far, green threads among them.
+    pub panicked: u64,
     /// Connections that are open.
     pub active: u64,
     /// How often a worker was replaced because it had died.
@@ -35,6 +32,8 @@ pub struct Statistics {
     pub counters: Vec<(String, u64)>,
     /// The program's own gauges, with their names: the sums over the workers that there are.
     pub gauges: Vec<(String, i64)>,
+    /// The program's own histograms.
+    pub histograms: Vec<HistogramStatistics>,
 }
 
 /// What one worker does.
@@ -55,6 +54,8 @@ pub struct WorkerStatistics {
     pub accepted: u64,
     /// Calls of [`Worker::count_request`](super::Worker::count_request).
     pub requests: u64,
+    /// Tasks of its loop that had ended by a panic when that last slept.
+    pub panicked: u64,
     /// Connections that are open.
     pub active: u32,
     /// Tasks of its loop when that last slept, green threads included.
@@ -94,9 +95,13 @@ impl WorkerState {
 
 /// Reads the scoreboard.
 pub(super) fn gather(board: &Scoreboard, names: &Names) -> Statistics {
+    gather_from(board, board, names)
+}
+
+/// The same, with the program's own figures from another one.
+pub(super) fn gather_from(board: &Scoreboard, figures: &Scoreboard, names: &Names) -> Statistics {
     let now = clock::now();
     let mut workers = Vec::new();
-    let mut gauges = vec![0_i64; names.gauges.len()];
     for (_, entry) in board.workers() {
         let state = match entry.state() {
             State::Free => continue,
@@ -104,9 +109,6 @@ pub(super) fn gather(board: &Scoreboard, names: &Names) -> Statistics {
             State::Ready => WorkerState::Ready,
             State::Draining => WorkerState::Draining,
         };
-        for (sum, own) in gauges.iter_mut().zip(&entry.gauges) {
-            *sum = sum.wrapping_add(own.load(Relaxed) as i64);
-        }
         let pid = entry.pid.load(Relaxed);
         workers.push(WorkerStatistics {
             slot: entry.slot.load(Relaxed) as usize,
@@ -116,6 +118,7 @@ pub(super) fn gather(board: &Scoreboard, names: &Names) -> Statistics {
             age: Duration::from_nanos(now.saturating_sub(entry.started.load(Relaxed))),
             accepted: entry.sums.accepted.load(Relaxed),
             requests: entry.sums.requests.load(Relaxed),
+            panicked: entry.sums.panicked.load(Relaxed),
             active: entry.active.load(Relaxed),
             tasks: entry.tasks.load(Relaxed),
             green_threads: entry.green_threads.load(Relaxed),
@@ -135,10 +138,36 @@ pub(super) fn gather(board: &Scoreboard, names: &Names) -> Statistics {
         workers,
         accepted: totals[0],
         requests: totals[1],
+        panicked: totals[2],
         restarts: board.restarts.iter().map(|count| u64::from(count.load(Relaxed))).sum(),
-        counters: names.counters.iter().cloned().zip(totals[2..].iter().copied()).collect(),
-        gauges: names.gauges.iter().cloned().zip(gauges).collect(),
+        counters: counters(figures, names),
+        gauges: gauges(figures, names),
+        histograms: histograms(figures, names),
     }
+}
+
+fn counters(board: &Scoreboard, names: &Names) -> Vec<(String, u64)> {
+    names.counters.iter().cloned().zip(board.totals().into_iter().skip(OWN)).collect()
+}
+
+fn gauges(board: &Scoreboard, names: &Names) -> Vec<(String, i64)> {
+    let mut sums: Vec<_> = names.gauges.iter().map(|name| (name.clone(), 0_i64)).collect();
+    for (_, entry) in board.workers() {
+        for ((_, sum), own) in sums.iter_mut().zip(&entry.gauges) {
+            *sum = sum.wrapping_add(own.load(Relaxed) as i64);
+        }
+    }
+    sums
+}
+
+fn histograms(board: &Scoreboard, names: &Names) -> Vec<HistogramStatistics> {
+    let read = |(number, (name, bounds)): (usize, &(String, Rc<[u64]>))| {
+        let totals = board.histogram_totals(number);
+        let (name, bounds) = (name.clone(), bounds.to_vec());
+        let counts = totals[..=bounds.len()].to_vec();
+        HistogramStatistics { name, bounds, counts, sum: totals[BOUNDS + 1] }
+    };
+    names.histograms.iter().enumerate().map(read).collect()
 }
 
 impl Statistics {
@@ -151,7 +180,7 @@ impl Statistics {
             .map(|w| {
                 format!(
                     "{{\"slot\":{},\"generation\":{},\"pid\":{},\"state\":\"{}\",\"age_ms\":{},\
-                     \"accepted\":{},\"requests\":{},\"active\":{},\"tasks\":{},\
+                     \"accepted\":{},\"requests\":{},\"active\":{},\"panicked\":{},\"tasks\":{},\
                      \"green_threads\":{},\"busy_ms\":{},\"longest_turn_ms\":{},\"resident\":{}}}",
                     w.slot,
                     w.generation,
@@ -161,6 +190,7 @@ impl Statistics {
                     w.accepted,
                     w.requests,
                     w.active,
+                    w.panicked,
                     w.tasks,
                     w.green_threads,
                     w.busy.as_millis(),
@@ -173,16 +203,32 @@ impl Statistics {
             self.counters.iter().map(|(name, sum)| format!("{}:{sum}", quoted(name))).collect();
         let gauges: Vec<_> =
             self.gauges.iter().map(|(name, sum)| format!("{}:{sum}", quoted(name))).collect();
+        let histograms: Vec<_> = self
+            .histograms
+            .iter()
+            .map(|h| {
+                format!(
+                    "{}:{{\"count\":{},\"sum\":{},\"bounds\":{:?},\"counts\":{:?}}}",
+                    quoted(&h.name),
+                    h.count(),
+                    h.sum,
+                    h.bounds,
+                    h.counts,
+                )
+            })
+            .collect();
         format!(
             "{{\"supervisor\":{},\"accepted\":{},\"requests\":{},\"active\":{},\"restarts\":{},\
-             \"counters\":{{{}}},\"gauges\":{{{}}},\"workers\":[{}]}}",
+             \"panicked\":{},\"counters\":{{{}}},\"gauges\":{{{}}},\"histograms\":{{{}}},\"workers\":[{}]}}",
             self.supervisor,
             self.accepted,
             self.requests,
             self.active,
             self.restarts,
+            self.panicked,
             counters.join(","),
             gauges.join(","),
+            histograms.join(","),
             workers.join(","),
         )
     }
@@ -202,6 +248,7 @@ impl Statistics {
         metric("accepted_total", "counter", "Connections accepted.", &one(self.accepted));
         metric("requests_total", "counter", "Requests counted.", &one(self.requests));
         metric("restarts_total", "counter", "Workers replaced after a death.", &one(self.restarts));
+        metric("panicked_total", "counter", "Tasks ended by a panic.", &one(self.panicked));
         let per_worker = |value: fn(&WorkerStatistics) -> u64| -> Vec<_> {
             let label = |w: &WorkerStatistics| format!("{{slot=\"{}\",pid=\"{}\"}}", w.slot, w.pid);
             self.workers.iter().map(|w| (label(w), value(w).into())).collect()
@@ -239,6 +286,20 @@ impl Statistics {
         if !gauges.is_empty() {
             metric("gauge", "gauge", "The program's own gauges.", &gauges);
         }
+        let mut histograms = Vec::new();
+        for histogram in &self.histograms {
+            let name = quoted(&histogram.name);
+            for (bound, count) in histogram.cumulative() {
+                let bound = bound.map_or("+Inf".to_owned(), |bound| bound.to_string());
+                let labels = format!("_bucket{{name={name},le=\"{bound}\"}}");
+                histograms.push((labels, count.into()));
+            }
+            histograms.push((format!("_sum{{name={name}}}"), histogram.sum.into()));
+            histograms.push((format!("_count{{name={name}}}"), histogram.count().into()));
+        }
+        if !histograms.is_empty() {
+            metric("histogram", "histogram", "The program's own histograms.", &histograms);
+        }
         text
     }
 }
@@ -263,7 +324,7 @@ pub(super) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::launcher::sys::memory;
+    use crate::launcher::names::Figures;
 
     fn example() -> Statistics {
         let board: &Scoreboard = memory::share_with_children().unwrap();
@@ -275,10 +336,14 @@ mod tests {
         entry.sums.counters[0].store(11, Relaxed);
         board.restarts[2].store(1, Relaxed);
         entry.gauges[0].store((-5_i64) as u64, Relaxed);
-        let names = Names {
-            counters: Rc::new(["jobs \"done\"".into()]),
-            gauges: Rc::new(["waiting".into()]),
-        };
+        let mut names = Names::default();
+        names.add_counter("jobs \"done\"".into());
+        names.add_gauge("waiting".into());
+        names.add_histogram("size".into(), [10, 20].into());
+        names.write_to(board);
+        let figures = Figures::new(names.clone(), board, place).unwrap();
+        let size = figures.histogram("size").unwrap();
+        [3, 10, 11, 500].into_iter().for_each(|value| size.record(value));
         gather(board, &names)
     }
 
@@ -291,6 +356,9 @@ mod tests {
         );
         assert!(json.contains("\"counters\":{\"jobs \\\"done\\\"\":11}"), "{json}");
         assert!(json.contains("\"gauges\":{\"waiting\":-5}"), "{json}");
+        let histogram =
+            "{\"size\":{\"count\":4,\"sum\":524,\"bounds\":[10, 20],\"counts\":[2, 1, 1]}}";
+        assert!(json.contains(histogram), "{json}");
         assert!(json.contains("\"slot\":2") && json.contains("\"state\":\"ready\""), "{json}");
         assert_eq!(json.matches('{').count(), json.matches('}').count());
     }
@@ -307,12 +375,20 @@ mod tests {
             text.contains("greenloop_counter_total{name=\"jobs \\\"done\\\"\"} 11\n"),
             "{text}"
         );
+        let histogram = "# TYPE greenloop_histogram histogram\n\
+                         greenloop_histogram_bucket{name=\"size\",le=\"10\"} 2\n\
+                         greenloop_histogram_bucket{name=\"size\",le=\"20\"} 3\n\
+                         greenloop_histogram_bucket{name=\"size\",le=\"+Inf\"} 4\n\
+                         greenloop_histogram_sum{name=\"size\"} 524\n\
+                         greenloop_histogram_count{name=\"size\"} 4\n";
+        assert!(text.contains(histogram), "{text}");
     }
 
     #[test]
     fn a_gauge_of_a_worker_that_is_gone_does_not_count() {
         let board: &Scoreboard = memory::share_with_children().unwrap();
-        let names = Names { gauges: Rc::new(["waiting".into()]), ..Names::default() };
+        let mut names = Names::default();
+        names.add_gauge("waiting".into());
         let places = [board.hand_out(0, 1).unwrap(), board.hand_out(1, 1).unwrap()];
         for place in places {
             board.entry(place).gauges[0].store(3, Relaxed);

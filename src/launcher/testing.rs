@@ -18,8 +18,9 @@ use std::{
 use super::{
     Event, Exit, Launcher, SpawnMode, Statistics, Worker, WorkerState,
     builder::invalid,
+    names::Names,
     scoreboard::Scoreboard,
-    statistics::{self, Names},
+    statistics,
     supervisor::exec,
     sys::{
         self, environment, memory,

@@ -1,11 +1,10 @@
 //! What a worker waits for before it ends.
 
-#[cfg(feature = "green")]
-use std::sync::atomic::Ordering::Relaxed;
 use std::{
     fmt,
     pin::Pin,
     rc::Rc,
+    sync::atomic::Ordering::Relaxed,
     task::{Context, Poll},
 };
 
@@ -15,13 +14,23 @@ use super::worker::Inner;
 
 /// Something that [`Worker::drained`](super::Worker::drained) waits for, until it is dropped.
 pub struct Tracked {
-    pub(super) worker: Rc<Inner>,
+    worker: Rc<Inner>,
+}
+
+impl Tracked {
+    pub(super) fn new(worker: Rc<Inner>) -> Self {
+        // Only the worker's thread writes it.
+        let tracked = &worker.entry().tracked;
+        tracked.store(tracked.load(Relaxed) + 1, Relaxed);
+        Self { worker }
+    }
 }
 
 impl Drop for Tracked {
     fn drop(&mut self) {
-        let left = self.worker.tracked.get() - 1;
-        self.worker.tracked.set(left);
+        let tracked = &self.worker.entry().tracked;
+        let left = tracked.load(Relaxed) - 1;
+        tracked.store(left, Relaxed);
         if left == 0 {
             self.worker.idle.wake();
         }

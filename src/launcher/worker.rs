@@ -18,12 +18,14 @@ use super::{
     builder::Hook,
     figures::{Counter, Gauge},
     gate::Gate,
+    histogram::Histogram,
     kind::{Kind, Unix},
     listener::{LAST_ACCEPTS, Listener},
     moment::{Moment, Until},
+    names::{Figures, Names},
     recycle::Limits,
     scoreboard::{Entry, Scoreboard, State},
-    statistics::{self, Names},
+    statistics,
     sys::clock,
     tracked::{Counted, Tracked},
 };
@@ -64,14 +66,14 @@ pub(super) struct Equipment {
 /// The state that the handles share.
 pub(super) struct Inner {
     equipment: Equipment,
+    /// The program's own.
+    figures: Figures,
     ready: Cell<bool>,
     /// Comes when it is to accept no more.
     drain: Rc<Moment>,
     /// How many connections it still takes out of a queue then.
     last_accepts: Cell<u32>,
-    /// The tasks and green threads that are waited for.
-    pub(super) tracked: Cell<usize>,
-    /// Woken when there are none.
+    /// Woken when none of the tasks and green threads are left that are waited for.
     pub(super) idle: Rc<Moment>,
     recycling: Cell<bool>,
     /// What `fatal` was told.
@@ -79,19 +81,21 @@ pub(super) struct Inner {
 }
 
 impl Worker {
-    pub(super) fn new(equipment: Equipment) -> Self {
-        Self {
+    pub(super) fn new(equipment: Equipment) -> io::Result<Self> {
+        let Equipment { names, board, place, .. } = &equipment;
+        let figures = Figures::new(names.clone(), board, *place)?;
+        Ok(Self {
             inner: Rc::new(Inner {
                 equipment,
+                figures,
                 ready: Cell::new(false),
                 drain: Rc::default(),
                 last_accepts: Cell::new(LAST_ACCEPTS),
-                tracked: Cell::new(0),
                 idle: Rc::default(),
                 recycling: Cell::new(false),
                 fatal: RefCell::new(None),
             }),
-        }
+        })
     }
 
     /// Which of the workers it is: from 0 on. Its replacement has the same.
@@ -257,8 +261,7 @@ impl Worker {
     /// means.
     #[must_use = "it counts until it is dropped"]
     pub fn track(&self) -> Tracked {
-        self.inner.tracked.set(self.inner.tracked.get() + 1);
-        Tracked { worker: Rc::clone(&self.inner) }
+        Tracked::new(Rc::clone(&self.inner))
     }
 
     /// Waits until none of the tasks and green threads are left that were spawned through this worker.
@@ -269,7 +272,7 @@ impl Worker {
     pub async fn drained(&self) {
         let mut idle = Until::new(&self.inner.idle);
         std::future::poll_fn(|cx| {
-            if self.inner.tracked.get() == 0 {
+            if self.inner.entry().tracked.load(Relaxed) == 0 {
                 return Poll::Ready(());
             }
             idle.register(cx);
@@ -287,13 +290,12 @@ impl Worker {
     #[must_use]
     #[track_caller]
     pub fn counter(&self, name: &str) -> Counter {
-        let place = self.inner.equipment.names.counters.iter().position(|own| own == name);
-        let Some(place) = place else {
+        let Some(counter) = self.inner.figures.counter(name) else {
             panic!(
                 "the launcher has no counter {name:?}: name it with Launcher::counter before run"
             );
         };
-        Counter { own: &self.inner.entry().sums.counters[place] }
+        counter
     }
 
     /// Gives one of the gauges that [`Launcher::gauge`](super::Launcher::gauge) has named, in memory that
@@ -305,11 +307,28 @@ impl Worker {
     #[must_use]
     #[track_caller]
     pub fn gauge(&self, name: &str) -> Gauge {
-        let place = self.inner.equipment.names.gauges.iter().position(|own| own == name);
-        let Some(place) = place else {
+        let Some(gauge) = self.inner.figures.gauge(name) else {
             panic!("the launcher has no gauge {name:?}: name it with Launcher::gauge before run");
         };
-        Gauge { own: &self.inner.entry().gauges[place] }
+        gauge
+    }
+
+    /// Gives one of the histograms that [`Launcher::histogram`](super::Launcher::histogram) has named, in
+    /// memory that all workers share.
+    ///
+    /// # Panics
+    ///
+    /// When the launcher knows no histogram of that name.
+    #[must_use]
+    #[track_caller]
+    pub fn histogram(&self, name: &str) -> Histogram {
+        let Some(histogram) = self.inner.figures.histogram(name) else {
+            panic!(
+                "the launcher has no histogram {name:?}: name it with Launcher::histogram before \
+                 run"
+            );
+        };
+        histogram
     }
 
     /// Counts one request, for the figures and for [`Recycle::requests`](super::Recycle::requests).
@@ -324,7 +343,8 @@ impl Worker {
     /// are gone, so they never go down.
     #[must_use]
     pub fn cluster_stats(&self) -> Statistics {
-        statistics::gather(self.inner.equipment.board, &self.inner.equipment.names)
+        let Inner { equipment, figures, .. } = &*self.inner;
+        statistics::gather_from(equipment.board, figures.board, figures.names())
     }
 
     /// Asks to be replaced: the launcher starts another worker, and has this one drain when that is
@@ -364,6 +384,7 @@ impl Worker {
 
     /// It is to accept no more.
     pub(super) fn begin_draining(&self) {
+        self.inner.entry().note_draining();
         self.inner.entry().set_state(State::Draining);
         if self.inner.equipment.board.stopping.load(Relaxed) != 0 {
             self.inner.last_accepts.set(u32::MAX);

@@ -463,6 +463,8 @@ async fn obey(worker: &Worker, line: &str) -> String {
             }
             "done".into()
         }
+        "draining" => worker.is_draining().to_string(),
+        "panic" => panic!("a client has asked for it"),
         "exit" => std::process::exit(rest.parse().unwrap()),
         "count" => {
             worker.counter("jobs").add(1);
@@ -470,6 +472,11 @@ async fn obey(worker: &Worker, line: &str) -> String {
         }
         "sum" => sum_of_jobs(worker).to_string(),
         "stats" => worker.cluster_stats().to_json(),
+        "record" => {
+            let size = worker.histogram("size");
+            size.record(rest.parse().unwrap());
+            size.own().to_string()
+        }
         "gauge" => {
             worker.gauge("waiting").set(rest.parse().unwrap());
             worker.cluster_stats().gauges[0].1.to_string()

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Supervisor, process::Process, spawn::random, watch};
 use crate::launcher::{
-    Event, Exit, OnCrashLoop,
+    Event, Exit, OnCrashLoop, Tally,
     seat::STATUS_FATAL,
     sys::process::{self, Ended},
 };
@@ -45,9 +45,10 @@ impl Supervisor {
         // What it said last may say why.
         self.read_report(self.processes[place].id.pid);
         let process = self.processes.swap_remove(place);
+        let tally = Tally::of(self.board.entry(process.place));
         self.board.bury(process.place);
         if process.ordered {
-            return self.tell(Event::Ended(process.id));
+            return self.tell(Event::Ended(process.id, tally));
         }
         let exit = Exit::new(ended, || self.was_out_of_memory());
         let replaced_after = self.replace_after_death(&process, exit);
@@ -57,6 +58,7 @@ impl Supervisor {
             was_ready: process.ready_at.is_some(),
             reason: process.fatal.clone(),
             replaced_after,
+            tally,
         });
         self.check_roll_death(&process, exit);
         self.check_crash_loop(&process, exit);

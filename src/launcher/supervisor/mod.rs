@@ -180,6 +180,7 @@ impl Supervisor {
             }
         };
         board.supervisor.store(std::process::id(), Relaxed);
+        settings.names.write_to(board);
         let signals = signals::pipe()?;
         // Until this one takes over, orders go to the predecessor.
         let path = settings.control.as_deref().filter(|_| predecessor.is_none());
