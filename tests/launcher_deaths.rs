@@ -26,6 +26,7 @@ fn main() -> ExitCode {
             log_files_are_opened_anew_in_all_processes,
             the_longest_turn_of_a_loop_is_told,
             gauges_are_added_up_over_the_living,
+            a_supervisor_that_may_not_wait_for_descriptors_does_its_work,
         ],
     )
 }
@@ -272,5 +273,38 @@ fn gauges_are_added_up_over_the_living() {
     launched.wait_line("ended with status 1");
     assert_eq!(clients[1].ask("gauge -9").unwrap(), "-9");
     drop(clients);
+    launched.stop();
+}
+
+/// Sets how many descriptors a process may have, and gives how many that was.
+fn limit_descriptors(pid: u32, count: u64) -> u64 {
+    let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let pid = pid as libc::pid_t;
+    let none = std::ptr::null();
+    // SAFETY: the old limit is alive during the call, which only writes to it.
+    assert_eq!(unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, none, &mut before) }, 0);
+    let limit = libc::rlimit { rlim_cur: count, ..before };
+    // SAFETY: the limit is alive during the call, which only reads it; the old one is not asked for.
+    let result = unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut()) };
+    assert_eq!(result, 0);
+    before.rlim_cur
+}
+
+fn a_supervisor_that_may_not_wait_for_descriptors_does_its_work() {
+    let launched = program("server").start();
+    launched.wait_line("the workers are ready");
+    let workers: Vec<_> = launched.lines_with(") is ready").iter().map(|l| pid_in(l)).collect();
+    // From now on poll(2) fails, and no descriptor can be opened.
+    let before = limit_descriptors(launched.pid(), 0);
+    kill(workers[0], libc::SIGKILL);
+    launched.wait_line("was killed by SIGKILL");
+    launched.wait_line("cannot start worker");
+    // It hears signals and workers, not only of their ends.
+    assert_eq!(ask(launched.address(), "recycle").unwrap(), "done");
+    launched.wait_line(&format!("(pid {}, generation 1) has done enough", workers[1]));
+    launched.signal(libc::SIGTTIN);
+    launched.wait_line("3 workers from now on");
+    limit_descriptors(launched.pid(), before);
+    launched.wait_lines(") is ready", 4);
     launched.stop();
 }
