@@ -56,6 +56,8 @@ use std::{
 
 use slab::Slab;
 
+#[cfg(any(feature = "green", all(feature = "launcher", target_os = "linux")))]
+pub(crate) use self::asking::Brief;
 #[cfg(not(greenloop_loom))]
 pub(crate) use self::inspect::Sight;
 pub(crate) use self::{

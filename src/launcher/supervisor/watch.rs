@@ -16,8 +16,8 @@ use crate::launcher::{
 /// How often memory is looked at, where it has a limit.
 const MEMORY: Duration = Duration::from_secs(5);
 
-/// How long a worker may print where it is before it is killed. Its slot has another one meanwhile. Reading
-/// the debug information of a large program takes seconds on a busy machine.
+/// How long a worker may take to print what it runs and to abort before it is killed. Its slot has another one
+/// meanwhile. Writing a large core file takes seconds.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// How often a worker is excused that is not given a processor.
