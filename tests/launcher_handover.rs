@@ -58,6 +58,7 @@ fn main() -> ExitCode {
             a_worker_has_its_own_descriptors_only,
             a_successor_that_fails_leaves_senders_with_their_workers,
             a_launcher_below_a_worker_of_another_is_its_own,
+            a_queue_that_a_successor_closes_ends_no_worker_early,
         ],
     )
 }
@@ -584,33 +585,40 @@ fn answering() -> io::Result<ExitCode> {
 
 fn a_successor_that_fails_leaves_senders_with_their_workers() {
     let (count, broken) = (scratch("count"), scratch("broken"));
-    fs::write(&count, "2").unwrap();
+    fs::write(&count, "3").unwrap();
     let start = program("answering").env("COUNT", count.display());
     let launched = start.env("BROKEN", broken.display()).start();
     launched.wait_line("the workers are ready");
     let line = launched.wait_line("time: listening on");
     let address: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
-    let senders: Vec<_> = (0..32)
-        .map(|_| {
-            let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-            sender.set_read_timeout(Some(STUCK)).unwrap();
-            sender
-        })
-        .collect();
-    let ask_by = |sender: &std::net::UdpSocket| {
+    let sender = || {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(STUCK)).unwrap();
+        socket
+    };
+    let senders: Vec<_> = (0..32).map(|_| sender()).collect();
+    let ask = |sender: &std::net::UdpSocket| {
         sender.send_to(b"who", address).unwrap();
         let mut buffer = [0; 100];
         let count = sender.recv(&mut buffer).unwrap();
         String::from_utf8_lossy(&buffer[..count]).into_owned()
     };
-    let before: Vec<_> = senders.iter().map(ask_by).collect();
-    // It has more workers, so it adds sockets to the group, and keeps everybody away from them.
-    fs::write(&count, "4").unwrap();
+    // It would have more workers, and adds sockets to the group.
+    fs::write(&count, "5").unwrap();
     fs::write(&broken, "").unwrap();
-    launched.signal(libc::SIGUSR2);
-    launched.wait_line("upgrade failed");
-    for _ in 0..10 {
-        assert!(senders.iter().map(ask_by).eq(before.iter().cloned()));
+    for failures in 1..=2 {
+        let before: Vec<_> = senders.iter().map(ask).collect();
+        launched.signal(libc::SIGUSR2);
+        while launched.lines_with("upgrade failed").len() < failures {
+            // Nothing that is sent meanwhile is lost.
+            senders.iter().for_each(|sender| drop(ask(sender)));
+        }
+        assert!(senders.iter().map(ask).eq(before));
+        if failures == 1 {
+            // And again while the last socket of the group has no worker.
+            launched.signal(libc::SIGTTOU);
+            launched.wait_line("has ended");
+        }
     }
     launched.stop();
     fs::remove_file(count).unwrap();
@@ -657,5 +665,29 @@ fn a_launcher_below_a_worker_of_another_is_its_own() {
         assert!(lines.contains(line), "{line}: {lines}");
     }
     kill(new, libc::SIGTERM);
+    launched.ended();
+}
+
+fn a_queue_that_a_successor_closes_ends_no_worker_early() {
+    let launched = program("server").env("WORKERS", 1).start();
+    launched.wait_line("the workers are ready");
+    let mut client = Client::connect(launched.address()).unwrap();
+    let old = client.ask("pid").unwrap();
+    launched.signal(libc::SIGUSR2);
+    let started = launched.wait_line("upgrade: started pid");
+    let new = started.rsplit(' ').next().unwrap().parse().unwrap();
+    // Before it has heard that the successor serves, and told its worker.
+    launched.signal(libc::SIGSTOP);
+    wait_until("the old launcher is stopped", || state_of(launched.pid()) == 'T');
+    launched.wait_lines("the workers are ready", 2);
+    kill(new, libc::SIGTERM);
+    launched.wait_line("stopped, status 0");
+    wait_until("nobody takes connections", || {
+        std::net::TcpStream::connect(launched.address()).is_err()
+    });
+    // What the old worker has begun is finished all the same.
+    assert_eq!(client.ask("pid").unwrap(), old);
+    drop(client);
+    launched.signal(libc::SIGCONT);
     launched.ended();
 }

@@ -88,12 +88,8 @@ impl Endpoint {
             for socket in inherited {
                 endpoint.take_over(socket)?;
             }
-            // A predecessor's workers do not serve sockets that are added: nothing comes to those until this
-            // launcher takes over.
-            if endpoint.len() < workers {
-                endpoint.keep_to_those_there_are()?;
-                endpoint.extend(workers)?;
-            }
+            endpoint.extend(workers)?;
+            // Until it takes over, its predecessor's workers get what comes.
             if owned {
                 return Ok(endpoint);
             }
@@ -172,23 +168,29 @@ impl Endpoint {
         let count = workers.min(self.sockets.len()) as u32;
         let steering = match self.accept {
             Accept::ByCpu => Steering::Processor(count),
-            Accept::PerWorker if self.sockets.len() > workers => Steering::Random(count),
+            Accept::PerWorker if self.sockets.len() > workers => self.among()(count),
             Accept::PerWorker if self.steered.get() => Steering::Hash(count),
             _ => return Ok(()),
         };
         if let Some(socket) = self.group.and(self.sockets.first()) {
-            sys::sockets::steer(socket.as_fd(), steering)?;
+            sys::sockets::steer(socket.as_fd(), steering, self.among())?;
             self.steered.set(true);
         }
         Ok(())
     }
 
-    /// Has nothing come to sockets that are added to the group, until it is steered anew.
-    fn keep_to_those_there_are(&self) -> io::Result<()> {
-        let count = self.sockets.len() as u32;
+    /// How a filter distributes among the first sockets what comes.
+    fn among(&self) -> fn(u32) -> Steering {
+        if self.kind == Type::DGRAM { Steering::Sender } else { Steering::Random }
+    }
+
+    /// Has nothing come to sockets that a successor adds to the group, until it is steered anew: they have
+    /// no workers before it takes over.
+    pub(super) fn keep_to_those_there_are(&self, workers: usize) -> io::Result<()> {
+        let count = workers.min(self.sockets.len()) as u32;
         match self.group.and(self.sockets.first()) {
             Some(socket) if self.accept == Accept::PerWorker => {
-                sys::sockets::steer(socket.as_fd(), Steering::Random(count))
+                sys::sockets::steer(socket.as_fd(), self.among()(count), self.among())
             }
             _ => Ok(()),
         }
@@ -278,20 +280,29 @@ impl Endpoint {
         self.group.is_some() && self.sockets.len() > 1
     }
 
-    /// Whether what arrives waits to be accepted.
-    fn has_queues(&self) -> bool {
-        self.is_group() && self.kind == Type::STREAM
+    /// Whether what arrives waits to be accepted, and not only to be read.
+    pub(super) fn takes_connections(&self) -> bool {
+        self.kind == Type::STREAM
     }
 
     /// The slots from `workers` on whose sockets have connections, which no worker serves.
     pub(super) fn strays(&self, workers: usize) -> impl Iterator<Item = usize> {
-        let count = if self.has_queues() { self.sockets.len() } else { 0 };
-        (workers..count).filter(|&slot| sys::poll::is_readable(self.sockets[slot].as_raw_fd()))
+        let count = if self.takes_connections() { self.sockets.len() } else { 0 };
+        let slots = if self.is_group() { workers..count } else { 0..0 };
+        slots.filter(|&slot| sys::poll::is_readable(self.sockets[slot].as_raw_fd()))
     }
 
-    /// The sockets without a worker of their own.
-    pub(super) fn orphans(&self, workers: usize) -> &[OwnedFd] {
-        if self.has_queues() { self.sockets.get(workers..).unwrap_or_default() } else { &[] }
+    /// Whether datagrams wait in the socket of a slot.
+    pub(super) fn has_datagrams(&self, slot: usize) -> bool {
+        self.is_group()
+            && !self.takes_connections()
+            && self.sockets.get(slot).is_some_and(|own| sys::poll::is_readable(own.as_raw_fd()))
+    }
+
+    /// The sockets without a worker of their own, with their slots.
+    pub(super) fn orphans(&self, workers: usize) -> impl Iterator<Item = (usize, BorrowedFd<'_>)> {
+        let sockets = if self.is_group() { &self.sockets[..] } else { &[] };
+        sockets.iter().enumerate().skip(workers).map(|(slot, socket)| (slot, socket.as_fd()))
     }
 
     pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> {

@@ -1,6 +1,6 @@
 //! How many workers there are to be: more, fewer, or none for now.
 
-use super::{Slot, Stopping, Supervisor};
+use super::{Slot, Stopping, Supervisor, surplus::Leftover};
 use crate::launcher::{Event, scoreboard::SLOTS};
 
 impl Supervisor {
@@ -28,17 +28,10 @@ impl Supervisor {
         }
         for slot in &mut self.slots {
             slot.adopted.retain(|adopted| *adopted >= workers);
+            slot.leftover = Leftover::default();
         }
         self.tell(Event::Scaled(workers));
-        let surplus: Vec<_> = self
-            .processes
-            .iter()
-            .filter(|process| process.id.slot >= workers && process.holds_slot())
-            .map(|process| process.id.pid)
-            .collect();
-        for pid in surplus {
-            self.drain(pid);
-        }
+        // Those beyond this number are told to end as soon as they have nothing more to read.
         Ok(())
     }
 

@@ -104,6 +104,7 @@ impl Supervisor {
                 self.tell(Event::UpgradeStarted { pid });
             }
             Err(error) => {
+                self.steer_again();
                 self.answer(client, Err(&error.to_string()));
                 self.tell(Event::UpgradeFailed(error.to_string()));
             }
@@ -117,6 +118,7 @@ impl Supervisor {
         let mut descriptors = Vec::new();
         let mut names = Vec::new();
         for endpoint in &self.endpoints {
+            endpoint.keep_to_those_there_are(self.target)?;
             for descriptor in endpoint.descriptors() {
                 descriptors.push(descriptor);
                 names.push(endpoint.name.as_str());
