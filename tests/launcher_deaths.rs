@@ -148,6 +148,7 @@ fn a_worker_that_is_stopped_is_not_killed() {
     assert_eq!(client.hear().unwrap(), "done");
     assert_eq!(client.ask("pid").unwrap(), pid.to_string());
     assert!(launched.lines_with("has not turned").is_empty(), "{:?}", launched.lines());
+    drop(client);
     launched.stop();
 }
 

@@ -669,7 +669,7 @@ fn a_launcher_below_a_worker_of_another_is_its_own() {
 }
 
 fn a_queue_that_a_successor_closes_ends_no_worker_early() {
-    let launched = program("server").env("WORKERS", 1).start();
+    let launched = program("server").env("WORKERS", 1).env("BOOT", 500).start();
     launched.wait_line("the workers are ready");
     let mut client = Client::connect(launched.address()).unwrap();
     let old = client.ask("pid").unwrap();
@@ -689,5 +689,8 @@ fn a_queue_that_a_successor_closes_ends_no_worker_early() {
     assert_eq!(client.ask("pid").unwrap(), old);
     drop(client);
     launched.signal(libc::SIGCONT);
-    launched.ended();
+    // It finds that the successor has ended, and that it had served.
+    let (status, lines) = launched.ended();
+    assert_eq!(status.code(), Some(0));
+    assert!(lines.iter().any(|line| line.contains("has taken over")), "{lines:#?}");
 }

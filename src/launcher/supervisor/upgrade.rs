@@ -186,14 +186,17 @@ impl Supervisor {
         let Some(upgrade) = &self.upgrade else {
             return;
         };
-        if let Ok(Some(ended)) = process::reap(upgrade.pid as i32) {
-            let how = match ended {
-                Ended::Code(127) => "the program's file cannot be executed".to_owned(),
-                Ended::Code(code) => format!("the successor ended with status {code}"),
-                Ended::Signal { signal, .. } => format!("the successor died of signal {signal}"),
-            };
-            self.end_upgrade(&how);
-        }
+        let Ok(Some(ended)) = process::reap(upgrade.pid as i32) else {
+            return;
+        };
+        // What it said last may be that it has taken over.
+        self.read_successor();
+        let how = match ended {
+            Ended::Code(127) => "the program's file cannot be executed".to_owned(),
+            Ended::Code(code) => format!("the successor ended with status {code}"),
+            Ended::Signal { signal, .. } => format!("the successor died of signal {signal}"),
+        };
+        self.end_upgrade(&how);
     }
 
     fn fail_upgrade(&mut self, why: &str) {
