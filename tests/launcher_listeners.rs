@@ -15,11 +15,14 @@ use std::{
 mod launcher_support;
 use launcher_support::*;
 
-use greenloop::launcher::{Accept, Launcher, Pin, Restart, SpawnMode};
+use greenloop::launcher::{Accept, Launcher, OnCrashLoop, Pin, Restart, SpawnMode};
 
 fn main() -> ExitCode {
     launcher_support::main(
-        named![balanced, per_worker, by_cpu, pinned, limited, at_port, by_file, datagrams, deaf],
+        named![
+            balanced, per_worker, by_cpu, pinned, limited, at_port, by_file, datagrams, deaf,
+            partly
+        ],
         named![
             connections_that_come_one_by_one_are_spread_evenly,
             connections_that_come_at_once_are_spread_evenly,
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
             a_worker_that_goes_reads_what_has_come_to_it,
             what_has_come_to_a_worker_that_died_before_it_went_is_read,
             datagrams_that_nobody_reads_keep_no_worker,
+            what_would_come_to_a_worker_that_was_given_up_comes_to_others,
         ],
     )
 }
@@ -488,7 +492,7 @@ impl Sender {
         self.0.send(b"who").unwrap();
     }
 
-    /// The process that answers.
+    /// The number of the process that answers, or of its slot.
     fn hear(&self) -> u32 {
         let mut buffer = [0; 100];
         let count = self.0.recv(&mut buffer).unwrap();
@@ -640,5 +644,65 @@ fn datagrams_that_nobody_reads_keep_no_worker() {
     launched.wait_line("warning: datagrams for worker 1, which is no more, are not read");
     assert_eq!(launched.lines_with("worker 1 ").len(), 2 * 4, "{:#?}", launched.lines());
     assert_eq!(launched.processes().len(), 2);
+    // Its slot can have a worker again.
+    launched.signal(libc::SIGTTIN);
+    launched.wait_lines(") is ready", 4);
+    launched.stop();
+}
+
+/// Its worker 1 cannot serve while there is a certain file. Datagrams are answered as connections are.
+fn partly() -> io::Result<ExitCode> {
+    let restart = soon().on_crash_loop(OnCrashLoop::KeepOthers);
+    let launcher = launcher().accept(Accept::PerWorker).bind("time", "udp:127.0.0.1:0");
+    launcher.restart(restart).run(|worker| async move {
+        if worker.slot() == 1 && std::fs::exists(std::env::var("BROKEN").unwrap())? {
+            return Err(worker.fatal("broken"));
+        }
+        let socket = worker.udp_socket("time")?;
+        let own = worker.clone();
+        greenloop::spawn(async move {
+            let mut buffer = [0; 100];
+            while let Ok((_, peer)) = socket.recv_from(&mut buffer).await {
+                let _ = socket.send_to(own.slot().to_string().as_bytes(), peer).await;
+            }
+        });
+        serve(worker).await
+    })
+}
+
+fn what_would_come_to_a_worker_that_was_given_up_comes_to_others() {
+    let broken = std::env::temp_dir().join(format!("greenloop-g-{}", std::process::id()));
+    std::fs::write(&broken, "").unwrap();
+    let launched = program("partly").env("BROKEN", broken.display()).env("WORKERS", 3).start();
+    let mut early: Vec<_> = (0..30).map(|_| Client::connect(launched.address()).unwrap()).collect();
+    launched.wait_lines(") is ready", 2);
+    launched.wait_line("die again and again");
+    // Also who came before it was given up, to a queue that nobody serves.
+    for client in &mut early {
+        assert_ne!(client.ask("slot").unwrap(), "1");
+    }
+    drop(early);
+    let address = address_for_datagrams(&launched);
+    let senders: Vec<_> = (0..64).map(|_| Sender::new(address)).collect();
+    let mut slots = BTreeSet::new();
+    for sender in &senders {
+        let slot = sender.ask();
+        assert_eq!(sender.ask(), slot);
+        slots.insert(slot);
+    }
+    assert!(slots.into_iter().eq([0, 2]));
+    for _ in 0..30 {
+        assert_ne!(ask(launched.address(), "slot").unwrap(), "1");
+    }
+    // It is tried again in a rolling restart.
+    std::fs::remove_file(broken).unwrap();
+    launched.signal(libc::SIGHUP);
+    launched.wait_line("has finished");
+    let mut slots = BTreeSet::new();
+    wait_until("all three serve", || {
+        slots.insert(ask(launched.address(), "slot").unwrap());
+        slots.len() == 3
+    });
+    assert!(senders.iter().map(Sender::ask).collect::<BTreeSet<_>>().into_iter().eq(0..3));
     launched.stop();
 }

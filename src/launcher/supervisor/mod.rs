@@ -303,7 +303,8 @@ impl Supervisor {
         }
         if self.keeps_workers() {
             for endpoint in &self.endpoints {
-                for (slot, socket) in endpoint.orphans(self.target) {
+                for (slot, socket) in endpoint.group().filter(|(slot, _)| !self.is_to_serve(*slot))
+                {
                     let counts = if endpoint.takes_connections() {
                         self.roll.is_none() && self.adopt_after.is_none() && !self.is_adopted(slot)
                     } else {
@@ -398,6 +399,16 @@ impl Supervisor {
 
     fn is_stopping(&self) -> bool {
         matches!(self.stopping, Stopping::Gracefully | Stopping::Fast)
+    }
+
+    /// Whether a slot is to have a worker.
+    fn is_to_serve(&self, slot: usize) -> bool {
+        slot < self.target && !self.slots[slot].disabled
+    }
+
+    /// The slots that are to have workers.
+    fn serving(&self) -> Vec<usize> {
+        (0..self.target).filter(|slot| self.is_to_serve(*slot)).collect()
     }
 
     /// Whether the sockets of a slot that there is no worker for are served by another.

@@ -118,7 +118,7 @@ impl Supervisor {
         let mut descriptors = Vec::new();
         let mut names = Vec::new();
         for endpoint in &self.endpoints {
-            endpoint.keep_to_those_there_are(self.target)?;
+            endpoint.keep_to(&self.serving())?;
             for descriptor in endpoint.descriptors() {
                 descriptors.push(descriptor);
                 names.push(endpoint.name.as_str());

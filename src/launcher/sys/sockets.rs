@@ -25,52 +25,53 @@ pub(in crate::launcher) fn take_inherited(fd: RawFd) -> Option<OwnedFd> {
 /// `SO_DETACH_REUSEPORT_BPF`, which older versions of the libc crate do not name.
 const DETACH: libc::c_int = 68;
 
-/// How a group of sockets on one port (`SO_REUSEPORT`) gives out connections, or datagrams.
+/// By what a group of sockets on one port (`SO_REUSEPORT`) chooses which one gets a connection, or a
+/// datagram, where that is not left to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::launcher) enum Steering {
-    /// By the addresses of both ends, among all: so many. It is what the kernel does by itself.
-    Hash(u32),
-    /// At random among the first so many.
-    Random(u32),
-    /// Datagrams, by the address and port that they come from, among the first so many: all of one
-    /// sender to the same.
-    Sender(u32),
-    /// To the one whose place in the group is the number of the processor that the packet came to,
-    /// modulo the number of sockets.
-    Processor(u32),
+    /// At random.
+    Random,
+    /// Datagrams, by the address and port that they come from: all of one sender to the same.
+    Sender,
+    /// By the number of the processor that the packet came to.
+    Processor,
 }
 
-/// Steers the group that a socket belongs to. `otherwise` is for systems on which a group keeps its
-/// filter: then it takes the place of the kernel's hash.
+/// Leaves the choice to the kernel, which goes by the addresses of both ends. Before Linux 5.3 a group that was
+/// steered cannot be let go; then it says no.
+pub(in crate::launcher) fn let_go(socket: BorrowedFd<'_>) -> bool {
+    let nothing: libc::c_int = 0;
+    // SAFETY: the number is alive during the call, which only reads it.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            DETACH,
+            (&raw const nothing).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    result == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::ENOENT)
+}
+
+/// Steers the group that a socket belongs to, to the sockets at these places in it: what the choice goes by is
+/// a number, which is taken modulo their count.
 pub(in crate::launcher) fn steer(
     socket: BorrowedFd<'_>,
     steering: Steering,
-    otherwise: fn(u32) -> Steering,
+    places: &[usize],
 ) -> io::Result<()> {
-    let (mut program, sockets) = match steering {
-        Steering::Hash(sockets) => {
-            let nothing: libc::c_int = 0;
-            // SAFETY: the number is alive during the call, which only reads it.
-            let result = unsafe {
-                libc::setsockopt(
-                    socket.as_raw_fd(),
-                    libc::SOL_SOCKET,
-                    DETACH,
-                    (&raw const nothing).cast(),
-                    size_of::<libc::c_int>() as libc::socklen_t,
-                )
-            };
-            // Before Linux 5.3 a group keeps its filter.
-            let kept =
-                result != 0 && io::Error::last_os_error().raw_os_error() != Some(libc::ENOENT);
-            return if kept { steer(socket, otherwise(sockets), otherwise) } else { Ok(()) };
-        }
-        Steering::Random(sockets) => (vec![load(libc::SKF_AD_OFF + libc::SKF_AD_RANDOM)], sockets),
-        Steering::Processor(sockets) => (vec![load(libc::SKF_AD_OFF + libc::SKF_AD_CPU)], sockets),
-        Steering::Sender(sockets) => (sender_hash(), sockets),
+    let mut program = match steering {
+        Steering::Random => vec![load(libc::SKF_AD_OFF + libc::SKF_AD_RANDOM)],
+        Steering::Processor => vec![load(libc::SKF_AD_OFF + libc::SKF_AD_CPU)],
+        Steering::Sender => sender_hash(),
     };
-    // Takes the number modulo the sockets, and gives that.
-    program.push(instruction(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, sockets.max(1)));
+    let count = places.len().max(1) as u32;
+    program.push(instruction(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, count));
+    for (number, &place) in places.iter().enumerate().filter(|(number, place)| number != *place) {
+        program.push(jump_unless(number as u32, 1));
+        program.push(instruction(libc::BPF_RET | libc::BPF_K, place as u32));
+    }
     program.push(instruction(libc::BPF_RET | libc::BPF_A, 0));
     let filter =
         libc::sock_fprog { len: program.len() as libc::c_ushort, filter: program.as_mut_ptr() };
@@ -97,6 +98,12 @@ fn load(offset: libc::c_int) -> libc::sock_filter {
     instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset as u32)
 }
 
+/// Skips so many instructions unless A is this number.
+fn jump_unless(number: u32, instructions: u8) -> libc::sock_filter {
+    let jump = instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number);
+    libc::sock_filter { jf: instructions, ..jump }
+}
+
 /// Computes a number from where a datagram comes from. The hash that the kernel has by itself cannot be had
 /// here: packets of the machine's own have none.
 fn sender_hash() -> Vec<libc::sock_filter> {
@@ -108,8 +115,6 @@ fn sender_hash() -> Vec<libc::sock_filter> {
     let byte = |place| instruction(BPF_LD | BPF_B | BPF_ABS, (libc::SKF_NET_OFF + place) as u32);
     let compute = |operation, k| instruction(BPF_ALU | operation | BPF_K, k);
     let to_index = instruction(libc::BPF_MISC | libc::BPF_TAX, 0);
-    let jump =
-        |k, jt, jf| libc::sock_filter { jt, jf, ..instruction(BPF_JMP | libc::BPF_JEQ | BPF_K, k) };
     let skip = |k| instruction(BPF_JMP | libc::BPF_JA, k);
     // Multiplies what there is, and adds a part of the address.
     let mix = |place| {
@@ -132,7 +137,7 @@ fn sender_hash() -> Vec<libc::sock_filter> {
     // IPv6: the port stands at 40, unless there are extensions, and the address at 8.
     let mut version_6 = vec![
         byte(6),
-        jump(IS_UDP, 0, 2),
+        jump_unless(IS_UDP, 2),
         instruction(BPF_LD | BPF_H | BPF_ABS, (libc::SKF_NET_OFF + 40) as u32),
         skip(1),
         instruction(BPF_LD | BPF_IMM, 0),
@@ -140,7 +145,8 @@ fn sender_hash() -> Vec<libc::sock_filter> {
     version_6.extend([8, 12, 16, 20].into_iter().flat_map(mix));
     version_4.push(skip(version_6.len() as u32));
 
-    let mut program = vec![byte(0), compute(libc::BPF_RSH, 4), jump(6, version_4.len() as u8, 0)];
+    let mut program =
+        vec![byte(0), compute(libc::BPF_RSH, 4), jump_unless(6, 1), skip(version_4.len() as u32)];
     program.extend(version_4);
     program.extend(version_6);
     // The upper bits of a product depend on all of its factors' bits, the lower ones do not.
@@ -195,9 +201,8 @@ mod tests {
             };
             let sender = || UdpSocket::bind(address).unwrap();
             let senders: Vec<_> = (0..64).map(|_| sender()).collect();
-            for sockets_used in [3, 2, 1] {
-                steer(sockets[0].as_fd(), Steering::Sender(sockets_used), Steering::Sender)
-                    .unwrap();
+            for places in [&[0, 1, 2, 3][..], &[0, 1], &[0, 2, 3], &[3, 1], &[2]] {
+                steer(sockets[0].as_fd(), Steering::Sender, places).unwrap();
                 let first: Vec<_> = senders.iter().map(|s| receiver(&sockets, s)).collect();
                 for _ in 0..3 {
                     assert!(
@@ -205,7 +210,7 @@ mod tests {
                     );
                 }
                 let seen: BTreeSet<_> = first.into_iter().collect();
-                assert!(seen.into_iter().eq(0..sockets_used as usize), "{address}");
+                assert_eq!(seen, places.iter().copied().collect(), "{address}");
             }
         }
     }
