@@ -32,7 +32,9 @@ fn main() -> ExitCode {
             executed_slowly,
             executed_with_threads,
             filed,
-            grouped
+            grouped,
+            answering,
+            nested,
         ],
         named![
             a_socket_that_was_handed_over_is_used,
@@ -54,6 +56,9 @@ fn main() -> ExitCode {
             commands_pause_the_workers_and_open_logs_anew,
             a_client_that_does_not_read_keeps_nobody_waiting,
             a_worker_has_its_own_descriptors_only,
+            a_successor_that_fails_leaves_senders_with_their_workers,
+            a_launcher_below_a_worker_of_another_is_its_own,
+            a_queue_that_a_successor_closes_ends_no_worker_early,
         ],
     )
 }
@@ -554,4 +559,137 @@ fn a_worker_has_its_own_descriptors_only() {
         }
     }
     launched.stop();
+}
+
+/// Answers each datagram with the number of the process; there are as many workers as a file says.
+fn answering() -> io::Result<ExitCode> {
+    let count = fs::read_to_string(std::env::var("COUNT").unwrap())?;
+    let launcher = launcher().workers(count.parse::<usize>().unwrap());
+    launcher.bind("time", "udp:127.0.0.1:0").run(|worker| async move {
+        if fs::exists(std::env::var("BROKEN").unwrap())? {
+            return Err(io::Error::other("broken"));
+        }
+        let socket = worker.udp_socket("time")?;
+        let mut buffer = [0; 100];
+        loop {
+            greenloop::select! {
+                received = socket.recv_from(&mut buffer) => {
+                    let answer = worker.pid().to_string();
+                    socket.send_to(answer.as_bytes(), received?.1).await?;
+                }
+                _ = worker.draining() => return Ok(()),
+            }
+        }
+    })
+}
+
+fn a_successor_that_fails_leaves_senders_with_their_workers() {
+    let (count, broken) = (scratch("count"), scratch("broken"));
+    fs::write(&count, "3").unwrap();
+    let start = program("answering").env("COUNT", count.display());
+    let launched = start.env("BROKEN", broken.display()).start();
+    launched.wait_line("the workers are ready");
+    let line = launched.wait_line("time: listening on");
+    let address: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
+    let sender = || {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(STUCK)).unwrap();
+        socket
+    };
+    let senders: Vec<_> = (0..32).map(|_| sender()).collect();
+    let ask = |sender: &std::net::UdpSocket| {
+        sender.send_to(b"who", address).unwrap();
+        let mut buffer = [0; 100];
+        let count = sender.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..count]).into_owned()
+    };
+    // It would have more workers, and adds sockets to the group.
+    fs::write(&count, "5").unwrap();
+    fs::write(&broken, "").unwrap();
+    for failures in 1..=2 {
+        let before: Vec<_> = senders.iter().map(ask).collect();
+        launched.signal(libc::SIGUSR2);
+        while launched.lines_with("upgrade failed").len() < failures {
+            // Nothing that is sent meanwhile is lost.
+            senders.iter().for_each(|sender| drop(ask(sender)));
+        }
+        assert!(senders.iter().map(ask).eq(before));
+        if failures == 1 {
+            // And again while the last socket of the group has no worker.
+            launched.signal(libc::SIGTTOU);
+            launched.wait_line("has ended");
+        }
+    }
+    launched.stop();
+    fs::remove_file(count).unwrap();
+    fs::remove_file(broken).unwrap();
+}
+
+/// Says whether its control socket is open before its worker is ready, and ends.
+fn nested() -> io::Result<ExitCode> {
+    let launcher = launcher().workers(1).control(std::env::var("CONTROL").unwrap());
+    launcher.manual_ready().run(|worker| async move {
+        println!("its own control: {}", fs::exists(std::env::var("CONTROL").unwrap())?);
+        worker.ready();
+        // SAFETY: takes no pointers.
+        kill(unsafe { libc::getppid() } as u32, libc::SIGTERM);
+        worker.draining().await;
+        Ok(())
+    })
+}
+
+fn a_launcher_below_a_worker_of_another_is_its_own() {
+    let control = scratch("control");
+    let launched = program("executed_with_threads").start();
+    launched.wait_line("the workers are ready");
+    launched.signal(libc::SIGUSR2);
+    let new = successor(&launched);
+    wait_until("the old launcher has ended", || {
+        launched.lines_with("stopped, status 0").len() == 1
+    });
+    let address = launched.address();
+    // With a second thread around, what was meant for this successor and its workers stays in the
+    // environment.
+    let names = "LISTEN_FDS|LISTEN_FDNAMES|GREENLOOP_(WORKER|WORKER_PID|UPGRADE_FD|UPGRADE_OWNED)";
+    let inherited = ask(address, &format!("sh env | grep -c -E '^({names})='")).unwrap();
+    assert_eq!(inherited, "6|");
+    // The numbers of the descriptors are in use, as they may be in any program.
+    let script = format!(
+        "for n in 3 4 5 6 7; do eval \"exec $n</dev/null\"; done; \
+         {PROGRAM}=nested CONTROL={} exec /proc/$PPID/exe 2>&1",
+        control.display()
+    );
+    let lines = ask(address, &format!("sh {script}")).unwrap();
+    for line in ["http: listening on", "its own control: true", "stopped, status 0"] {
+        assert!(lines.contains(line), "{line}: {lines}");
+    }
+    kill(new, libc::SIGTERM);
+    launched.ended();
+}
+
+fn a_queue_that_a_successor_closes_ends_no_worker_early() {
+    let launched = program("server").env("WORKERS", 1).env("BOOT", 500).start();
+    launched.wait_line("the workers are ready");
+    let mut client = Client::connect(launched.address()).unwrap();
+    let old = client.ask("pid").unwrap();
+    launched.signal(libc::SIGUSR2);
+    let started = launched.wait_line("upgrade: started pid");
+    let new = started.rsplit(' ').next().unwrap().parse().unwrap();
+    // Before it has heard that the successor serves, and told its worker.
+    launched.signal(libc::SIGSTOP);
+    wait_until("the old launcher is stopped", || state_of(launched.pid()) == 'T');
+    launched.wait_lines("the workers are ready", 2);
+    kill(new, libc::SIGTERM);
+    launched.wait_line("stopped, status 0");
+    wait_until("nobody takes connections", || {
+        std::net::TcpStream::connect(launched.address()).is_err()
+    });
+    // What the old worker has begun is finished all the same.
+    assert_eq!(client.ask("pid").unwrap(), old);
+    drop(client);
+    launched.signal(libc::SIGCONT);
+    // It finds that the successor has ended, and that it had served.
+    let (status, lines) = launched.ended();
+    assert_eq!(status.code(), Some(0));
+    assert!(lines.iter().any(|line| line.contains("has taken over")), "{lines:#?}");
 }

@@ -2,7 +2,7 @@
 #![cfg(all(feature = "launcher", target_os = "linux"))]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::SocketAddr,
     process::ExitCode,
@@ -15,11 +15,14 @@ use std::{
 mod launcher_support;
 use launcher_support::*;
 
-use greenloop::launcher::{Accept, Launcher, Pin, Restart, SpawnMode};
+use greenloop::launcher::{Accept, Launcher, OnCrashLoop, Pin, Restart, SpawnMode};
 
 fn main() -> ExitCode {
     launcher_support::main(
-        named![balanced, per_worker, by_cpu, pinned, limited, at_port, by_file, datagrams],
+        named![
+            balanced, per_worker, by_cpu, pinned, limited, at_port, by_file, datagrams, deaf,
+            partly
+        ],
         named![
             connections_that_come_one_by_one_are_spread_evenly,
             connections_that_come_at_once_are_spread_evenly,
@@ -39,6 +42,11 @@ fn main() -> ExitCode {
             a_listener_of_another_kind_or_name_is_an_error,
             datagrams_are_shared_and_wait_for_a_replacement,
             a_port_for_datagrams_in_use_is_an_error,
+            senders_keep_their_workers_while_there_are_fewer,
+            a_worker_that_goes_reads_what_has_come_to_it,
+            what_has_come_to_a_worker_that_died_before_it_went_is_read,
+            datagrams_that_nobody_reads_keep_no_worker,
+            what_would_come_to_a_worker_that_was_given_up_comes_to_others,
         ],
     )
 }
@@ -469,14 +477,49 @@ fn datagrams() -> io::Result<ExitCode> {
     })
 }
 
+/// Somebody who sends datagrams to one address.
+struct Sender(std::net::UdpSocket);
+
+impl Sender {
+    fn new(address: SocketAddr) -> Self {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(STUCK)).unwrap();
+        socket.connect(address).unwrap();
+        Self(socket)
+    }
+
+    fn send(&self) {
+        self.0.send(b"who").unwrap();
+    }
+
+    /// The number of the process that answers, or of its slot.
+    fn hear(&self) -> u32 {
+        let mut buffer = [0; 100];
+        let count = self.0.recv(&mut buffer).unwrap();
+        std::str::from_utf8(&buffer[..count]).unwrap().parse().unwrap()
+    }
+
+    fn ask(&self) -> u32 {
+        self.send();
+        self.hear()
+    }
+}
+
 /// Sends something, and gives the answer.
 fn ask_by_datagram(address: SocketAddr) -> u32 {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(STUCK)).unwrap();
-    socket.send_to(b"who", address).unwrap();
-    let mut buffer = [0; 100];
-    let count = socket.recv(&mut buffer).unwrap();
-    std::str::from_utf8(&buffer[..count]).unwrap().parse().unwrap()
+    Sender::new(address).ask()
+}
+
+/// Where the launcher takes datagrams.
+fn address_for_datagrams(launched: &Launched) -> SocketAddr {
+    let line = launched.wait_line("time: listening on");
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// The process of a worker of the first generation.
+fn worker(launched: &Launched, slot: usize) -> u32 {
+    let ready = launched.lines_with(") is ready");
+    pid_in(ready.iter().find(|line| line.contains(&format!("worker {slot} "))).unwrap())
 }
 
 fn datagrams_are_shared_and_wait_for_a_replacement() {
@@ -484,8 +527,7 @@ fn datagrams_are_shared_and_wait_for_a_replacement() {
     launched.wait_line("the workers are ready");
     launched.wait_lines("problem: the socket \"http\" is none for datagrams", 2);
     launched.wait_lines("problem: the socket \"time\" is no TCP socket", 2);
-    let line = launched.wait_line("time: listening on");
-    let address = line.rsplit(' ').next().unwrap().parse().unwrap();
+    let address = address_for_datagrams(&launched);
     let workers: Vec<_> = launched.lines_with(") is ready").iter().map(|l| pid_in(l)).collect();
     let mut seen = BTreeMap::<u32, usize>::new();
     wait_until("both get datagrams", || {
@@ -522,4 +564,145 @@ fn a_port_for_datagrams_in_use_is_an_error() {
     assert_eq!(status.code(), Some(3));
     assert!(lines[0].contains(&format!("cannot listen on udp:{address} (time)")), "{lines:?}");
     assert!(lines[0].contains("in use"), "{lines:?}");
+}
+
+fn senders_keep_their_workers_while_there_are_fewer() {
+    let start = program("datagrams").env("ADDRESS", "udp:127.0.0.1:0").env("WORKERS", 3);
+    let launched = start.start();
+    launched.wait_line("the workers are ready");
+    let address = address_for_datagrams(&launched);
+    let senders: Vec<_> = (0..64).map(|_| Sender::new(address)).collect();
+    let answers = || senders.iter().map(Sender::ask).collect::<Vec<_>>();
+    for workers in [3, 2, 1, 2, 3] {
+        let now = launched.lines_with(") is ready").len() - launched.lines_with("has ended").len();
+        if workers < now {
+            launched.signal(libc::SIGTTOU);
+            launched.wait_lines("has ended", 3 - workers);
+        } else if workers > now {
+            launched.signal(libc::SIGTTIN);
+            launched.wait_lines(") is ready", 3 + workers - 1);
+        }
+        let first = answers();
+        assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), workers, "{first:?}");
+        for _ in 0..5 {
+            assert_eq!(answers(), first);
+        }
+    }
+    launched.stop();
+}
+
+/// Two workers, of which the second is stopped with datagrams in its socket, and then one too many. Gives
+/// also who has sent them, and its process.
+fn with_a_surplus_worker(name: &str) -> (Launched, Vec<Sender>, u32) {
+    let launched = program(name).env("ADDRESS", "udp:127.0.0.1:0").start();
+    launched.wait_line("the workers are ready");
+    let second = worker(&launched, 1);
+    kill(second, libc::SIGSTOP);
+    wait_until("it is stopped", || state_of(second) == 'T');
+    let address = address_for_datagrams(&launched);
+    let senders: Vec<_> = (0..64).map(|_| Sender::new(address)).collect();
+    senders.iter().for_each(Sender::send);
+    launched.signal(libc::SIGTTOU);
+    launched.wait_line("1 workers from now on");
+    (launched, senders, second)
+}
+
+fn a_worker_that_goes_reads_what_has_come_to_it() {
+    let (launched, senders, second) = with_a_surplus_worker("datagrams");
+    kill(second, libc::SIGCONT);
+    let answered: BTreeSet<_> = senders.iter().map(Sender::hear).collect();
+    assert!(answered.into_iter().eq(BTreeSet::from([worker(&launched, 0), second])));
+    launched.wait_line("has ended");
+    launched.stop();
+}
+
+fn what_has_come_to_a_worker_that_died_before_it_went_is_read() {
+    let (launched, senders, second) = with_a_surplus_worker("datagrams");
+    kill(second, libc::SIGKILL);
+    let answered: BTreeSet<_> = senders.iter().map(Sender::hear).collect();
+    // Another one for that slot, which goes then.
+    let third = pid_in(&launched.wait_lines(") is ready", 3)[2]);
+    assert!(answered.into_iter().eq(BTreeSet::from([worker(&launched, 0), third])));
+    launched.wait_line(&format!("worker 1 (pid {third}, generation 1) has ended"));
+    assert_eq!(launched.processes().len(), 2);
+    launched.stop();
+}
+
+/// Its workers do not read.
+fn deaf() -> io::Result<ExitCode> {
+    let launcher = launcher().bind("time", std::env::var("ADDRESS").unwrap());
+    launcher.grace(Duration::from_millis(200)).run(|worker| async move {
+        let _socket = worker.udp_socket("time")?;
+        worker.draining().await;
+        Ok(())
+    })
+}
+
+fn datagrams_that_nobody_reads_keep_no_worker() {
+    let (launched, _senders, second) = with_a_surplus_worker("deaf");
+    kill(second, libc::SIGCONT);
+    launched.wait_line("warning: datagrams for worker 1, which is no more, are not read");
+    assert_eq!(launched.lines_with("worker 1 ").len(), 2 * 4, "{:#?}", launched.lines());
+    assert_eq!(launched.processes().len(), 2);
+    // Its slot can have a worker again.
+    launched.signal(libc::SIGTTIN);
+    launched.wait_lines(") is ready", 4);
+    launched.stop();
+}
+
+/// Its worker 1 cannot serve while there is a certain file. Datagrams are answered as connections are.
+fn partly() -> io::Result<ExitCode> {
+    let restart = soon().on_crash_loop(OnCrashLoop::KeepOthers);
+    let launcher = launcher().accept(Accept::PerWorker).bind("time", "udp:127.0.0.1:0");
+    launcher.restart(restart).run(|worker| async move {
+        if worker.slot() == 1 && std::fs::exists(std::env::var("BROKEN").unwrap())? {
+            return Err(worker.fatal("broken"));
+        }
+        let socket = worker.udp_socket("time")?;
+        let own = worker.clone();
+        greenloop::spawn(async move {
+            let mut buffer = [0; 100];
+            while let Ok((_, peer)) = socket.recv_from(&mut buffer).await {
+                let _ = socket.send_to(own.slot().to_string().as_bytes(), peer).await;
+            }
+        });
+        serve(worker).await
+    })
+}
+
+fn what_would_come_to_a_worker_that_was_given_up_comes_to_others() {
+    let broken = std::env::temp_dir().join(format!("greenloop-g-{}", std::process::id()));
+    std::fs::write(&broken, "").unwrap();
+    let launched = program("partly").env("BROKEN", broken.display()).env("WORKERS", 3).start();
+    let mut early: Vec<_> = (0..30).map(|_| Client::connect(launched.address()).unwrap()).collect();
+    launched.wait_lines(") is ready", 2);
+    launched.wait_line("die again and again");
+    // Also who came before it was given up, to a queue that nobody serves.
+    for client in &mut early {
+        assert_ne!(client.ask("slot").unwrap(), "1");
+    }
+    drop(early);
+    let address = address_for_datagrams(&launched);
+    let senders: Vec<_> = (0..64).map(|_| Sender::new(address)).collect();
+    let mut slots = BTreeSet::new();
+    for sender in &senders {
+        let slot = sender.ask();
+        assert_eq!(sender.ask(), slot);
+        slots.insert(slot);
+    }
+    assert!(slots.into_iter().eq([0, 2]));
+    for _ in 0..30 {
+        assert_ne!(ask(launched.address(), "slot").unwrap(), "1");
+    }
+    // It is tried again in a rolling restart.
+    std::fs::remove_file(broken).unwrap();
+    launched.signal(libc::SIGHUP);
+    launched.wait_line("has finished");
+    let mut slots = BTreeSet::new();
+    wait_until("all three serve", || {
+        slots.insert(ask(launched.address(), "slot").unwrap());
+        slots.len() == 3
+    });
+    assert!(senders.iter().map(Sender::ask).collect::<BTreeSet<_>>().into_iter().eq(0..3));
+    launched.stop();
 }

@@ -11,6 +11,8 @@ mod clock;
 mod core;
 mod current;
 mod deadlock;
+#[cfg(any(feature = "green", all(feature = "launcher", target_os = "linux")))]
+mod fixed_text;
 mod fork;
 mod handle;
 mod pulse;
@@ -22,6 +24,8 @@ mod threads;
 
 use std::{io, num::NonZeroU64, panic::resume_unwind};
 
+#[cfg(any(feature = "green", all(feature = "launcher", target_os = "linux")))]
+pub(crate) use self::fixed_text::FixedText;
 #[cfg(all(feature = "launcher", target_os = "linux"))]
 pub(crate) use self::pulse::Pulse;
 pub use self::{

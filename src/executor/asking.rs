@@ -2,6 +2,8 @@
 #![cfg_attr(not(feature = "green"), allow(dead_code, reason = "only green threads are asked"))]
 //! Tasks that cannot be dropped but must be asked to end: those with a stack.
 
+use std::panic::Location;
+
 use super::{
     Executor, Id,
     header::{ABORTED, ASKS},
@@ -14,6 +16,21 @@ pub(crate) enum Unwinding {
     Task,
     /// To the block that is over its limit, whose frame has this address.
     Block(usize),
+}
+
+/// What can be said of the running task at any moment, also while it allocates.
+pub(crate) struct Brief<'a> {
+    /// It must be asked to end, because it has a stack.
+    pub(crate) has_stack: bool,
+    /// Not known while the table moves.
+    pub(crate) id: Option<Id>,
+    pub(crate) name: Option<&'a str>,
+    /// Where it was spawned.
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only workers tell it")
+    )]
+    pub(crate) location: &'static Location<'static>,
 }
 
 impl Executor {
@@ -52,19 +69,21 @@ impl Executor {
         self.aborting.set(true);
     }
 
-    /// What a signal handler may say of the running task: whether it must be asked to end, its name,
-    /// and its id unless the table is moving. Allocates and frees nothing. Returns whether there is
-    /// one.
-    pub(crate) fn describe_current(
-        &self,
-        describe: impl FnOnce(bool, Option<Id>, Option<&str>),
-    ) -> bool {
+    /// What a signal handler may say of the running task. Allocates and frees nothing. Returns whether
+    /// there is one.
+    pub(crate) fn describe_current(&self, describe: impl FnOnce(Brief<'_>)) -> bool {
         let Some(task) = self.current.get() else { return false };
         // SAFETY: the running task is alive.
         let header = unsafe { task.as_ref() };
         let id = self.table.id_if_at_rest(header.slot.get());
         // The cold part keeps another reference to the name, so this one frees nothing.
-        describe(header.has(ASKS), id, self.colds.name(header).as_deref());
+        let name = self.colds.name(header);
+        describe(Brief {
+            has_stack: header.has(ASKS),
+            id,
+            name: name.as_deref(),
+            location: header.site().location,
+        });
         true
     }
 }

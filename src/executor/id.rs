@@ -40,7 +40,7 @@ impl Id {
     }
 
     /// The bare number.
-    #[cfg(feature = "green")]
+    #[cfg(any(feature = "green", all(feature = "launcher", target_os = "linux")))]
     pub(crate) fn get(self) -> u64 {
         self.0.get()
     }

@@ -56,6 +56,11 @@ use std::{
 
 use slab::Slab;
 
+#[cfg(all(
+    not(greenloop_loom),
+    any(feature = "green", all(feature = "launcher", target_os = "linux"))
+))]
+pub(crate) use self::asking::Brief;
 #[cfg(not(greenloop_loom))]
 pub(crate) use self::inspect::Sight;
 pub(crate) use self::{

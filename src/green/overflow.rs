@@ -8,7 +8,10 @@
 use std::{cell::UnsafeCell, mem::MaybeUninit, ptr, sync::Once};
 
 use super::{guards, signal_stack::SignalStack, stacks, thread::Record};
-use crate::event_loop;
+use crate::{
+    event_loop::{self, FixedText},
+    executor::Brief,
+};
 
 const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
@@ -99,11 +102,11 @@ fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::
 /// Writes the message without allocating. `is_own` says whether the stack is that of the green thread
 /// that runs, if one does whose function has begun.
 fn report(is_own: Option<bool>, stack_size: usize) {
-    let mut message = Message { text: [0; 256], len: 0 };
+    let mut message = FixedText::<256>::new();
     let mut is_own = is_own == Some(true);
     message.push(b"\n");
     let described = event_loop::with(|core| {
-        core.executor.describe_current(|has_stack, id, name| {
+        core.executor.describe_current(|Brief { has_stack, id, name, .. }| {
             // One that has a stack and no record was about to begin.
             is_own |= has_stack && Record::with(|_| ()).is_none();
             message.push(if is_own { b"" } else { b"a coroutine in " });
@@ -131,34 +134,7 @@ fn report(is_own: Option<bool>, stack_size: usize) {
         b"green::Coroutine::with_stack_size"
     });
     message.push(b" gives it a larger one\n");
+    let text = message.as_bytes();
     // SAFETY: the text is alive during the call, which is allowed in a signal handler.
-    unsafe { libc::write(libc::STDERR_FILENO, message.text.as_ptr().cast(), message.len) };
-}
-
-struct Message {
-    text: [u8; 256],
-    len: usize,
-}
-
-impl Message {
-    /// Appends as much as there is room for.
-    fn push(&mut self, text: &[u8]) {
-        let count = text.len().min(self.text.len() - self.len);
-        self.text[self.len..self.len + count].copy_from_slice(&text[..count]);
-        self.len += count;
-    }
-
-    fn push_number(&mut self, mut number: u64) {
-        let mut digits = [0; 20];
-        let mut first = digits.len();
-        loop {
-            first -= 1;
-            digits[first] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        self.push(&digits[first..]);
-    }
+    unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
 }

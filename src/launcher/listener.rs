@@ -226,6 +226,11 @@ impl<K: Kind> Listener<K> {
                     return Poll::Ready(Ok(Some(accepted)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // A successor has closed the queue before this worker learns that it is to drain.
+                Err(error) if is_closed(&error) => {
+                    door.unwatch(core);
+                    return Poll::Ready(Ok(None));
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -246,7 +251,7 @@ impl<K: Kind> Listener<K> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 // All workers have emptied the queue, and the supervisor has closed it.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(None),
+                Err(error) if is_closed(&error) => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -299,6 +304,11 @@ impl<K: Kind> Listener<K> {
             *look_again = Some(sleep_a_little());
         }
     }
+}
+
+/// Whether the socket takes connections in no more, since another process has said so.
+fn is_closed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidInput
 }
 
 fn sleep_a_little() -> Sleep {

@@ -44,7 +44,7 @@
 //! | `INT`, `QUIT` | Workers drop their tasks, whose destructors run, and end within two seconds. Status 130 or 131. |
 //! | `HUP` | Rolling restart: for each worker a replacement is started, and when that is ready the old one drains. The first replacement that fails stops it. |
 //! | `TTIN`, `TTOU` | One worker more, or less. Signals that come close together may count as one; the [control socket](Launcher::control) takes a number. |
-//! | `USR1` | The [log hook](Launcher::on_reopen) is called, here and in each worker. The figures are printed, and the stacks of workers whose loop does not turn. |
+//! | `USR1` | The [log hook](Launcher::on_reopen) is called, here and in each worker. The figures are printed, and what workers run whose loop does not turn. |
 //! | `WINCH` | Unless there is a terminal: the workers drain, and what comes waits in the queues, until `HUP`, `TTIN` or `TTOU`. |
 //! | `USR2` | The program's file is executed anew, with the sockets; when its workers are ready, this launcher drains and ends. If it fails, this one goes on. |
 //!

@@ -268,7 +268,8 @@ impl Scoreboard {
             if before % 2 == 0 && self.burials.load(Relaxed) == before {
                 return totals;
             }
-            std::hint::spin_loop();
+            // It may be this processor that the supervisor waits for.
+            std::thread::yield_now();
         }
         read()
     }

@@ -17,7 +17,7 @@ use super::{
     log::say,
     scoreboard::{Entry, Scoreboard},
     sys::{
-        clock, process,
+        clock, dump, process,
         signals::{self, Action},
     },
     worker::{Equipment, Worker},
@@ -97,7 +97,7 @@ fn failed(error: &io::Error) -> i32 {
 }
 
 /// Handlers of this process's own, in place of the supervisor's.
-fn prepare(seat: Seat, board: &Scoreboard, place: usize) -> io::Result<UnixStream> {
+fn prepare(seat: Seat, board: &'static Scoreboard, place: usize) -> io::Result<UnixStream> {
     let pipe = signals::pipe()?;
     board.entry(place).pid.store(std::process::id(), Relaxed);
     signals::set(libc::SIGTERM, Action::Tell)?;
@@ -115,6 +115,8 @@ fn prepare(seat: Seat, board: &Scoreboard, place: usize) -> io::Result<UnixStrea
             {
                 signals::set(signal, Action::Default)?;
             }
+            let entry = board.entry(place);
+            dump::prepare(entry.slot.load(Relaxed) as usize, &entry.busy_since);
             signals::set(signals::dump_signal(), Action::Dump)?;
             signals::set(signals::abort_signal(), Action::Dump)?;
             signals::outlive_supervisor(supervisor, grace);

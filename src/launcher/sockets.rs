@@ -88,12 +88,8 @@ impl Endpoint {
             for socket in inherited {
                 endpoint.take_over(socket)?;
             }
-            // A predecessor's workers do not serve sockets that are added: nothing comes to those until this
-            // launcher takes over.
-            if endpoint.len() < workers {
-                endpoint.keep_to_those_there_are()?;
-                endpoint.extend(workers)?;
-            }
+            endpoint.extend(workers)?;
+            // Until it takes over, its predecessor's workers get what comes.
             if owned {
                 return Ok(endpoint);
             }
@@ -103,7 +99,7 @@ impl Endpoint {
             let address = binding.address.strip_prefix(DATAGRAMS).unwrap_or(&binding.address);
             endpoint.open_port(address, workers)?;
         }
-        endpoint.steer(workers)?;
+        endpoint.steer(&(0..workers).collect::<Vec<_>>())?;
         Ok(endpoint)
     }
 
@@ -166,38 +162,54 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Has new connections go to the sockets of the first so many workers only. Those of the others
-    /// stay open: what is in their queues must be served.
-    pub(super) fn steer(&self, workers: usize) -> io::Result<()> {
-        let count = workers.min(self.sockets.len()) as u32;
-        let steering = match self.accept {
-            Accept::ByCpu => Steering::Processor(count),
-            Accept::PerWorker if self.sockets.len() > workers => Steering::Random(count),
-            Accept::PerWorker if self.steered.get() => Steering::Hash(count),
-            _ => return Ok(()),
+    /// Has new connections, or datagrams, go to the sockets of these slots only, in ascending order. Those of
+    /// the others stay open: what has come to them must be served.
+    pub(super) fn steer(&self, slots: &[usize]) -> io::Result<()> {
+        let Some(socket) = self.group.and(self.sockets.first()) else {
+            return Ok(());
         };
-        if let Some(socket) = self.group.and(self.sockets.first()) {
-            sys::sockets::steer(socket.as_fd(), steering)?;
-            self.steered.set(true);
+        let all = slots.len() >= self.sockets.len();
+        match self.accept {
+            Accept::Balanced => return Ok(()),
+            Accept::PerWorker if all && !self.steered.get() => return Ok(()),
+            Accept::PerWorker if all && sys::sockets::let_go(socket.as_fd()) => {}
+            _ => self.keep_to(slots)?,
         }
+        self.steered.set(true);
         Ok(())
     }
 
-    /// Has nothing come to sockets that are added to the group, until it is steered anew.
-    fn keep_to_those_there_are(&self) -> io::Result<()> {
-        let count = self.sockets.len() as u32;
-        match self.group.and(self.sockets.first()) {
-            Some(socket) if self.accept == Accept::PerWorker => {
-                sys::sockets::steer(socket.as_fd(), Steering::Random(count))
+    /// Has nothing come to the sockets of others than these slots, also not to those that a successor adds
+    /// to the group: they have no workers before it takes over.
+    pub(super) fn keep_to(&self, slots: &[usize]) -> io::Result<()> {
+        let places: Vec<_> =
+            slots.iter().copied().filter(|slot| *slot < self.sockets.len()).collect();
+        let (Some(socket), Some(last)) = (self.group.and(self.sockets.first()), places.last())
+        else {
+            return Ok(());
+        };
+        let socket = socket.as_fd();
+        match self.accept {
+            Accept::Balanced => Ok(()),
+            Accept::PerWorker if self.takes_connections() => {
+                sys::sockets::steer(socket, Steering::Random, &places)
             }
-            _ => Ok(()),
+            Accept::PerWorker => sys::sockets::steer(socket, Steering::Sender, &places),
+            Accept::ByCpu => {
+                // Each processor keeps its own worker; where there is none, another one does it.
+                let of = |number| {
+                    if places.contains(&number) { number } else { places[number % places.len()] }
+                };
+                let places: Vec<_> = (0..=*last).map(of).collect();
+                sys::sockets::steer(socket, Steering::Processor, &places)
+            }
         }
     }
 
     /// As `steer`, where another process may have steered the group meanwhile.
-    pub(super) fn steer_again(&self, workers: usize) -> io::Result<()> {
+    pub(super) fn steer_again(&self, slots: &[usize]) -> io::Result<()> {
         self.steered.set(true);
-        self.steer(workers)
+        self.steer(slots)
     }
 
     fn open_file(&mut self, path: &Path) -> io::Result<()> {
@@ -278,20 +290,22 @@ impl Endpoint {
         self.group.is_some() && self.sockets.len() > 1
     }
 
-    /// Whether what arrives waits to be accepted.
-    fn has_queues(&self) -> bool {
-        self.is_group() && self.kind == Type::STREAM
+    /// Whether what arrives waits to be accepted, and not only to be read.
+    pub(super) fn takes_connections(&self) -> bool {
+        self.kind == Type::STREAM
     }
 
-    /// The slots from `workers` on whose sockets have connections, which no worker serves.
-    pub(super) fn strays(&self, workers: usize) -> impl Iterator<Item = usize> {
-        let count = if self.has_queues() { self.sockets.len() } else { 0 };
-        (workers..count).filter(|&slot| sys::poll::is_readable(self.sockets[slot].as_raw_fd()))
+    /// Whether datagrams wait in the socket of a slot.
+    pub(super) fn has_datagrams(&self, slot: usize) -> bool {
+        self.is_group()
+            && !self.takes_connections()
+            && self.sockets.get(slot).is_some_and(|own| sys::poll::is_readable(own.as_raw_fd()))
     }
 
-    /// The sockets without a worker of their own.
-    pub(super) fn orphans(&self, workers: usize) -> &[OwnedFd] {
-        if self.has_queues() { self.sockets.get(workers..).unwrap_or_default() } else { &[] }
+    /// The sockets of a group, with their slots.
+    pub(super) fn group(&self) -> impl Iterator<Item = (usize, BorrowedFd<'_>)> {
+        let sockets = if self.is_group() { &self.sockets[..] } else { &[] };
+        sockets.iter().enumerate().map(|(slot, socket)| (slot, socket.as_fd()))
     }
 
     pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> {

@@ -26,7 +26,8 @@ use greenloop::launcher::{Launcher, Worker};
 /// After this a program or a peer counts as stuck.
 pub(crate) const STUCK: Duration = Duration::from_secs(60);
 
-const PROGRAM: &str = "GREENLOOP_TEST_PROGRAM";
+/// The variable with the name of the program to be.
+pub(crate) const PROGRAM: &str = "GREENLOOP_TEST_PROGRAM";
 const TAG: &str = "GREENLOOP_TEST_TAG";
 
 /// A program that a test executes.

@@ -109,6 +109,10 @@ impl Supervisor {
         }
         let none_left = (0..self.target).all(|slot| self.slots[slot].disabled);
         let gives_up = reaction == OnCrashLoop::Exit || none_left;
+        if !gives_up && self.predecessor.is_none() && self.serving().len() < self.target {
+            // The others get what would come to a slot that stays empty.
+            self.steer_again();
+        }
         self.tell(Event::CrashLoop { gives_up });
         if gives_up {
             self.status = STATUS_FATAL as u8;

@@ -1,4 +1,4 @@
-//! What `SIGUSR1` asks for: figures, where workers are that hang, and log files opened anew.
+//! What `SIGUSR1` asks for: figures, what workers run that hang, and log files opened anew.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,7 +17,7 @@ use crate::launcher::{
 const STUCK: Duration = Duration::from_secs(1);
 
 impl Supervisor {
-    /// Prints the figures, and has workers whose loop does not turn print where they are.
+    /// Prints the figures, and has workers whose loop does not turn print what they run.
     pub(super) fn dump(&mut self) {
         let statistics = statistics::gather(self.board, &self.settings.names);
         say(&format!("{}: {}", self.settings.name, statistics.to_json()));

@@ -6,9 +6,10 @@
 //! (`advance`); events only change that state.
 //!
 //! `spawn.rs` starts workers, `reports.rs` hears what they say, `deaths.rs` takes in their ends, `roll.rs`
-//! replaces those that serve, `scale.rs` changes how many there are, `stop.rs` ends them, `watch.rs` looks
-//! whether their loops turn, `dump.rs` says how they are, `control.rs` takes commands, `upgrade.rs` hands
-//! over to a new program; `systemd.rs` tells the service manager.
+//! replaces those that serve, `scale.rs` changes how many there are, `surplus.rs` ends those that are too
+//! many, `stop.rs` all of them, `watch.rs` looks whether their loops turn, `dump.rs` says how they are,
+//! `control.rs` takes commands, `upgrade.rs` hands over to a new program; `systemd.rs` tells the service
+//! manager.
 
 mod control;
 mod deaths;
@@ -21,6 +22,7 @@ mod roll;
 mod scale;
 mod spawn;
 mod stop;
+mod surplus;
 mod systemd;
 mod upgrade;
 mod watch;
@@ -38,6 +40,7 @@ use self::{
     control::Control,
     process::Process,
     roll::Roll,
+    surplus::Leftover,
     systemd::Systemd,
     upgrade::{Predecessor, Upgrade},
 };
@@ -99,6 +102,8 @@ pub(super) struct Supervisor {
     /// The successor has taken over.
     handed_over: bool,
     next_watch: Option<Instant>,
+    /// When the datagrams are looked at that a worker reads before it is to end.
+    next_look: Option<Instant>,
     oom_kills: Option<u64>,
     /// The processors that this process may use.
     processors: Vec<usize>,
@@ -117,6 +122,8 @@ struct Slot {
     disabled: bool,
     /// Slots above the number of workers whose sockets this one serves, too.
     adopted: Vec<usize>,
+    /// What is done about its datagrams when it is to have no worker.
+    leftover: Leftover,
 }
 
 /// Whether the launcher is to end.
@@ -142,7 +149,7 @@ enum Wake {
     /// A client of the control socket.
     Client(u64),
     Successor,
-    /// A connection has come to a socket that no worker serves.
+    /// Something has come to a socket that no worker serves.
     Stray,
 }
 
@@ -212,6 +219,7 @@ impl Supervisor {
             upgrade: None,
             handed_over: false,
             next_watch: None,
+            next_look: None,
             oom_kills: watch::oom_kills(),
             processors: sys::cpu::allowed().unwrap_or_default(),
             program: std::env::current_exe().ok(),
@@ -263,6 +271,9 @@ impl Supervisor {
             if let Some(worker) = self.fill_slots(now) {
                 return Ok(Some(worker));
             }
+            if let Some(worker) = self.finish_surplus(now) {
+                return Ok(Some(worker));
+            }
         }
         if let Some(control) = &mut self.control {
             control.expire(now);
@@ -291,14 +302,18 @@ impl Supervisor {
         if let Some(upgrade) = &self.upgrade {
             upgrade.wait_for(poll);
         }
-        if self.keeps_workers() && self.roll.is_none() && self.adopt_after.is_none() {
-            for (place, socket) in self
-                .endpoints
-                .iter()
-                .flat_map(|endpoint| endpoint.orphans(self.target).iter().enumerate())
-            {
-                if !self.is_adopted(self.target + place) {
-                    poll.readable(socket.as_fd(), Wake::Stray);
+        if self.keeps_workers() {
+            for endpoint in &self.endpoints {
+                for (slot, socket) in endpoint.group().filter(|(slot, _)| !self.is_to_serve(*slot))
+                {
+                    let counts = if endpoint.takes_connections() {
+                        self.roll.is_none() && self.adopt_after.is_none() && !self.is_adopted(slot)
+                    } else {
+                        self.lacks_reader(slot) && self.next_look.is_none()
+                    };
+                    if counts {
+                        poll.readable(socket, Wake::Stray);
+                    }
                 }
             }
         }
@@ -320,6 +335,7 @@ impl Supervisor {
         let others = [
             stopping,
             self.next_watch,
+            self.next_look,
             self.adopt_after,
             self.upgrade.as_ref().map(Upgrade::deadline),
             self.control.as_ref().and_then(Control::deadline),
@@ -384,6 +400,16 @@ impl Supervisor {
 
     fn is_stopping(&self) -> bool {
         matches!(self.stopping, Stopping::Gracefully | Stopping::Fast)
+    }
+
+    /// Whether a slot is to have a worker.
+    fn is_to_serve(&self, slot: usize) -> bool {
+        slot < self.target && !self.slots[slot].disabled
+    }
+
+    /// The slots that are to have workers.
+    fn serving(&self) -> Vec<usize> {
+        (0..self.target).filter(|slot| self.is_to_serve(*slot)).collect()
     }
 
     /// Whether the sockets of a slot that there is no worker for are served by another.

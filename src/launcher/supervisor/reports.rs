@@ -70,8 +70,9 @@ impl Supervisor {
 
     /// Has connections come to the sockets of this launcher's workers, whatever another has done.
     pub(super) fn steer_again(&mut self) {
+        let serving = self.serving();
         for endpoint in &self.endpoints {
-            if let Err(error) = endpoint.steer_again(self.target) {
+            if let Err(error) = endpoint.steer_again(&serving) {
                 let name = &endpoint.name;
                 let text = format!("{name}: connections are not distributed anew: {error}");
                 return self.tell(Event::Warning(text));

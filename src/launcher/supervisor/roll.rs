@@ -6,6 +6,7 @@
 
 use std::{
     collections::VecDeque,
+    os::fd::AsRawFd as _,
     time::{Duration, Instant},
 };
 
@@ -13,7 +14,7 @@ use super::{
     Outcome, Stopping, Supervisor,
     process::{Phase, Process},
 };
-use crate::launcher::{Event, Exit};
+use crate::launcher::{Event, Exit, sockets::Endpoint, sys::poll::is_readable};
 
 /// After which time a worker that should be replaced, and could not, is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
@@ -85,10 +86,14 @@ impl Supervisor {
         self.resume();
         self.generation += 1;
         let generation = self.generation;
+        let given_up = self.serving().len() < self.target;
         for slot in &mut self.slots[..self.target] {
             slot.disabled = false;
             slot.deaths = 0;
             slot.not_before = None;
+        }
+        if given_up {
+            self.steer_again();
         }
         let todo: VecDeque<_> = (0..self.target).collect();
         let of = todo.len();
@@ -278,13 +283,18 @@ impl Supervisor {
     /// Serves connections that have come to the socket of a worker that there is no more: one worker is
     /// replaced by one that has that socket, too.
     pub(super) fn adopt_strays(&mut self) {
-        let strays: Vec<_> =
-            self.endpoints.iter().flat_map(|endpoint| endpoint.strays(self.target)).collect();
+        let queues = self.endpoints.iter().filter(|endpoint| endpoint.takes_connections());
+        let strays: Vec<_> = queues
+            .flat_map(Endpoint::group)
+            .filter(|(slot, queue)| !self.is_to_serve(*slot) && is_readable(queue.as_raw_fd()))
+            .map(|(slot, _)| slot)
+            .collect();
+        let serving = self.serving();
         for stray in strays {
-            if self.is_adopted(stray) || self.roll.is_some() {
+            if self.is_adopted(stray) || self.roll.is_some() || serving.is_empty() {
                 continue;
             }
-            let neighbour = stray % self.target;
+            let neighbour = serving[stray % serving.len()];
             self.slots[neighbour].adopted.push(stray);
             self.roll = Some(Roll {
                 kind: Kind::Recycling,

@@ -1,6 +1,6 @@
 //! How many workers there are to be: more, fewer, or none for now.
 
-use super::{Slot, Stopping, Supervisor};
+use super::{Slot, Stopping, Supervisor, surplus::Leftover};
 use crate::launcher::{Event, scoreboard::SLOTS};
 
 impl Supervisor {
@@ -15,30 +15,26 @@ impl Supervisor {
         if workers > SLOTS {
             return Err(format!("{workers} workers are more than the {SLOTS} that there can be"));
         }
+        // Slots that are added begin anew.
+        let serves = |slot: &usize| *slot >= self.target || self.is_to_serve(*slot);
+        let serving: Vec<_> = (0..workers).filter(serves).collect();
         for endpoint in &mut self.endpoints {
-            let changed = endpoint.extend(workers).and_then(|()| endpoint.steer(workers));
+            let changed = endpoint.extend(workers).and_then(|()| endpoint.steer(&serving));
             if let Err(error) = changed {
                 return Err(format!("{}: {error}", endpoint.name));
             }
         }
-        self.target = workers;
-        self.resume();
-        for slot in &mut self.slots[workers..] {
+        for slot in &mut self.slots[workers.min(self.target)..] {
             *slot = Slot::default();
         }
+        self.target = workers;
+        self.resume();
         for slot in &mut self.slots {
             slot.adopted.retain(|adopted| *adopted >= workers);
+            slot.leftover = Leftover::default();
         }
         self.tell(Event::Scaled(workers));
-        let surplus: Vec<_> = self
-            .processes
-            .iter()
-            .filter(|process| process.id.slot >= workers && process.holds_slot())
-            .map(|process| process.id.pid)
-            .collect();
-        for pid in surplus {
-            self.drain(pid);
-        }
+        // Those beyond this number are told to end as soon as they have nothing more to read.
         Ok(())
     }
 

@@ -27,7 +27,7 @@ use crate::launcher::{
 };
 
 /// After which time it is tried again where a process could not be made.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 impl Supervisor {
     /// Starts workers in the slots that have none and should. `Some` in the worker.

@@ -104,6 +104,7 @@ impl Supervisor {
                 self.tell(Event::UpgradeStarted { pid });
             }
             Err(error) => {
+                self.steer_again();
                 self.answer(client, Err(&error.to_string()));
                 self.tell(Event::UpgradeFailed(error.to_string()));
             }
@@ -117,6 +118,7 @@ impl Supervisor {
         let mut descriptors = Vec::new();
         let mut names = Vec::new();
         for endpoint in &self.endpoints {
+            endpoint.keep_to(&self.serving())?;
             for descriptor in endpoint.descriptors() {
                 descriptors.push(descriptor);
                 names.push(endpoint.name.as_str());
@@ -184,14 +186,17 @@ impl Supervisor {
         let Some(upgrade) = &self.upgrade else {
             return;
         };
-        if let Ok(Some(ended)) = process::reap(upgrade.pid as i32) {
-            let how = match ended {
-                Ended::Code(127) => "the program's file cannot be executed".to_owned(),
-                Ended::Code(code) => format!("the successor ended with status {code}"),
-                Ended::Signal { signal, .. } => format!("the successor died of signal {signal}"),
-            };
-            self.end_upgrade(&how);
-        }
+        let Ok(Some(ended)) = process::reap(upgrade.pid as i32) else {
+            return;
+        };
+        // What it said last may be that it has taken over.
+        self.read_successor();
+        let how = match ended {
+            Ended::Code(127) => "the program's file cannot be executed".to_owned(),
+            Ended::Code(code) => format!("the successor ended with status {code}"),
+            Ended::Signal { signal, .. } => format!("the successor died of signal {signal}"),
+        };
+        self.end_upgrade(&how);
     }
 
     fn fail_upgrade(&mut self, why: &str) {

@@ -16,8 +16,8 @@ use crate::launcher::{
 /// How often memory is looked at, where it has a limit.
 const MEMORY: Duration = Duration::from_secs(5);
 
-/// How long a worker may print where it is before it is killed. Its slot has another one meanwhile. Reading
-/// the debug information of a large program takes seconds on a busy machine.
+/// How long a worker may take to print what it runs and to abort before it is killed. Its slot has another one
+/// meanwhile. Writing a large core file takes seconds.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// How often a worker is excused that is not given a processor.
@@ -128,18 +128,27 @@ fn condition(pid: u32) -> Option<Condition> {
 /// How often the system has killed a process of this one's group for lack of memory.
 pub(super) fn oom_kills() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = groups.lines().find_map(|line| {
+    let path = oom_file(&groups, |path| fs::exists(path).is_ok_and(|exists| exists))?;
+    oom_count(&fs::read_to_string(path).ok()?)
+}
+
+/// The file that counts the kills, of the first of the groups that has one. Both versions of cgroups may be
+/// there, and only one of them looks after memory.
+fn oom_file(groups: &str, exists: impl Fn(&str) -> bool) -> Option<String> {
+    groups.lines().find_map(|line| {
         let (kind, group) = line.split_once(':')?.1.split_once(':')?;
-        // Of the second version, or of the first.
         match kind {
             "" => Some(format!("/sys/fs/cgroup{group}/memory.events")),
             "memory" => Some(format!("/sys/fs/cgroup/memory{group}/memory.oom_control")),
             _ => None,
         }
-        .filter(|path| fs::exists(path).is_ok_and(|exists| exists))
-    })?;
-    let events = fs::read_to_string(path).ok()?;
-    let count = events.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+        .filter(|path| exists(path))
+    })
+}
+
+/// The number in that file, which has a line for it in both versions.
+fn oom_count(text: &str) -> Option<u64> {
+    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
     count.trim().parse().ok()
 }
 
@@ -151,5 +160,28 @@ mod tests {
     fn this_process_runs() {
         let condition = condition(std::process::id()).unwrap();
         assert!("RS".contains(condition.state), "{}", condition.state);
+    }
+
+    #[test]
+    fn kills_are_counted_in_the_group_of_either_version() {
+        let first = "9:name=systemd:/\n4:memory:/api:1\n1:cpu:/\n0::/api.scope\n";
+        let second = "0::/system.slice/api.service\n";
+        let file_of = |groups, has: &str| oom_file(groups, |path| path.starts_with(has));
+        let old = "/sys/fs/cgroup/memory/api:1/memory.oom_control";
+        assert_eq!(file_of(first, "/sys/fs/cgroup/memory/").as_deref(), Some(old));
+        let new = "/sys/fs/cgroup/system.slice/api.service/memory.events";
+        assert_eq!(file_of(second, "/sys/fs/cgroup/").as_deref(), Some(new));
+        // The second version looks after memory, though the first is mounted.
+        let mixed = "/sys/fs/cgroup/api.scope/memory.events";
+        assert_eq!(file_of(first, "/sys/fs/cgroup/api.scope").as_deref(), Some(mixed));
+        assert_eq!(file_of(first, "/nowhere"), None);
+        assert_eq!(file_of("nonsense\n", "/"), None);
+
+        assert_eq!(oom_count("oom_kill_disable 0\nunder_oom 0\noom_kill 7\n"), Some(7));
+        assert_eq!(
+            oom_count("low 0\nhigh 3\nmax 9\noom 2\noom_kill 1\noom_group_kill 4\n"),
+            Some(1)
+        );
+        assert_eq!(oom_count("oom_kill_disable 0\nunder_oom 0\n"), None);
     }
 }

@@ -4,6 +4,7 @@
 use std::{ffi::CString, io, os::fd::RawFd, ptr};
 
 use super::{signals, threads};
+use crate::event_loop::FixedText;
 
 /// Which of the two processes this is.
 #[derive(Debug)]
@@ -91,12 +92,8 @@ impl Program {
         let mut arguments: Vec<_> = self.arguments.iter().map(|a| a.as_ptr()).collect();
         arguments.push(ptr::null());
         let mut environment: Vec<_> = self.environment.iter().map(|v| v.as_ptr()).collect();
-        let mut pid_text = [0_u8; 64];
-        let name = self.pid_variable.as_deref().unwrap_or_default().to_bytes();
-        pid_text[..name.len()].copy_from_slice(name);
-        if self.pid_variable.is_some() {
-            environment.push(pid_text.as_ptr().cast());
-        }
+        let pid_place = environment.len();
+        environment.extend(self.pid_variable.as_ref().map(|_| ptr::null()));
         environment.push(ptr::null());
         let blocked = signals::Blocked::all();
         // SAFETY: the child calls nothing but what is allowed after a fork of whatever process: it
@@ -104,9 +101,14 @@ impl Program {
         let child = unsafe { libc::fork() };
         if child == 0 {
             signals::unblock_for_program();
-            // SAFETY: takes no pointers.
-            let own = unsafe { libc::getpid() };
-            write_number(&mut pid_text[name.len()..], own as u32);
+            let mut pid_text = FixedText::<64>::new();
+            if let Some(name) = &self.pid_variable {
+                pid_text.push(name.to_bytes());
+                // SAFETY: takes no pointers.
+                pid_text.push_number(unsafe { libc::getpid() } as u64);
+                pid_text.push(b"\0");
+                environment[pid_place] = pid_text.as_bytes().as_ptr().cast();
+            }
             for (&(_, number), &high) in self.descriptors.iter().zip(&high) {
                 // SAFETY: takes no pointers; the duplicate is inherited, its original is not.
                 unsafe { libc::dup2(high, number) };
@@ -135,24 +137,6 @@ fn duplicate_above(fd: RawFd, lowest: RawFd) -> io::Result<RawFd> {
     }
 }
 
-/// Writes decimal digits and a null byte without allocating.
-fn write_number(place: &mut [u8], mut number: u32) {
-    let mut digits = [0_u8; 10];
-    let mut count = 0;
-    loop {
-        digits[count] = b'0' + (number % 10) as u8;
-        count += 1;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    for (place, digit) in place.iter_mut().zip(digits[..count].iter().rev()) {
-        *place = *digit;
-    }
-    place[count] = 0;
-}
-
 /// Ends the process without running what `exit` would run, which is the parent's.
 pub(in crate::launcher) fn exit_at_once(code: i32) -> ! {
     // SAFETY: it does not return, and runs nothing of this process.
@@ -161,19 +145,7 @@ pub(in crate::launcher) fn exit_at_once(code: i32) -> ! {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::CStr;
-
     use super::*;
-
-    #[test]
-    fn numbers_are_written_with_a_null_byte() {
-        for number in [0, 7, 10, 4_194_304, u32::MAX] {
-            let mut place = [b'x'; 16];
-            write_number(&mut place, number);
-            let text = CStr::from_bytes_until_nul(&place).unwrap();
-            assert_eq!(text.to_str().unwrap(), number.to_string());
-        }
-    }
 
     #[test]
     fn a_process_with_threads_is_not_forked_and_names_them() {

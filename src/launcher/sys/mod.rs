@@ -6,6 +6,7 @@
 
 pub(super) mod clock;
 pub(super) mod cpu;
+pub(super) mod dump;
 pub(super) mod environment;
 pub(super) mod fork;
 pub(super) mod memory;

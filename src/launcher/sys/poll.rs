@@ -106,4 +106,22 @@ mod tests {
         poll.writable(writer.as_fd(), 'w');
         assert!(poll.wait(Some(Duration::ZERO)).is_empty());
     }
+
+    #[test]
+    fn where_the_system_does_not_let_it_wait_all_may_be_ready_after_a_while() {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the limit is alive during the call, which only writes to it.
+        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) }, 0);
+        if limit.rlim_cur > 1 << 24 {
+            return println!("SKIPPED: poll(2) waits for more descriptors than fit into memory");
+        }
+        // One more than a process may have.
+        let words = 0..=limit.rlim_cur;
+        let (silent, _other) = UnixStream::pair().unwrap();
+        let mut poll = Poll::new();
+        words.clone().for_each(|word| poll.readable(silent.as_fd(), word));
+        let start = std::time::Instant::now();
+        assert!(poll.wait(Some(Duration::ZERO)).into_iter().eq(words));
+        assert!(start.elapsed() >= PAUSE, "it would be tried again and again at once");
+    }
 }

@@ -7,17 +7,13 @@
 
 use std::{
     io,
-    os::{
-        fd::{AsRawFd as _, IntoRawFd as _},
-        unix::net::UnixStream,
-    },
-    panic::catch_unwind,
+    os::{fd::IntoRawFd as _, unix::net::UnixStream},
     ptr,
-    sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
+    sync::atomic::{AtomicI32, AtomicU64, Ordering},
     time::Duration,
 };
 
-use super::process;
+use super::{dump, process};
 
 /// Where the handler writes the number of the signal.
 static PIPE: AtomicI32 = AtomicI32::new(-1);
@@ -32,9 +28,6 @@ static SUPERVISOR: AtomicI32 = AtomicI32::new(0);
 /// How long a worker may drain after its supervisor's death, in milliseconds.
 static GRACE: AtomicU64 = AtomicU64::new(0);
 
-/// Whether the dump that is asked for next is the last thing that the process does.
-static DOOMED: AtomicBool = AtomicBool::new(false);
-
 /// What is done with a signal.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::launcher) enum Action {
@@ -44,7 +37,7 @@ pub(in crate::launcher) enum Action {
     Nothing,
     /// What the system does by default.
     Default,
-    /// The stack of whatever runs is printed on standard error.
+    /// What runs is printed on standard error; see `dump.rs`.
     Dump,
 }
 
@@ -131,13 +124,16 @@ pub(in crate::launcher) fn set(signal: i32, action: Action) -> io::Result<()> {
     let handler = match action {
         Action::Tell => tell as *const () as libc::sighandler_t,
         Action::Nothing => nothing as *const () as libc::sighandler_t,
-        Action::Dump => dump as *const () as libc::sighandler_t,
+        Action::Dump => dump::handle as *const () as libc::sighandler_t,
         Action::Default => libc::SIG_DFL,
     };
     // SAFETY: all-zero bytes are a value of this plain structure.
     let mut setting: libc::sigaction = unsafe { std::mem::zeroed() };
     setting.sa_sigaction = handler;
     setting.sa_flags = libc::SA_RESTART;
+    if matches!(action, Action::Dump) {
+        setting.sa_flags |= libc::SA_SIGINFO;
+    }
     setting.sa_mask = empty_set();
     // SAFETY: the setting is alive during the call, the old one is not asked for; the handlers do
     // only what is allowed in one, see there.
@@ -177,7 +173,7 @@ pub(in crate::launcher) fn outlive_supervisor(supervisor: libc::pid_t, grace: Du
     SUPERVISOR.store(supervisor, Ordering::Release);
 }
 
-/// The signal that asks a worker for the stack of whatever it runs.
+/// The signal that asks a worker for what it runs.
 pub(in crate::launcher) fn dump_signal() -> i32 {
     libc::SIGRTMIN() + 5
 }
@@ -191,10 +187,7 @@ extern "C" fn nothing(_signal: libc::c_int) {}
 
 /// Only makes system calls and uses atomics, which a handler may do.
 extern "C" fn tell(signal: libc::c_int) {
-    // SAFETY: gives the address of a thread's own variable.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: it is this thread's, alive as long as the thread.
-    let before = unsafe { *errno };
+    let _errno = Errno::kept();
     let byte = signal as u8;
     // SAFETY: the byte is alive during the call.
     let count = unsafe { libc::write(PIPE.load(Ordering::Acquire), (&raw const byte).cast(), 1) };
@@ -205,36 +198,29 @@ extern "C" fn tell(signal: libc::c_int) {
     if signal == libc::SIGTERM && supervisor != 0 && process::parent() != supervisor {
         end_after_grace();
     }
-    // SAFETY: as above.
-    unsafe { *errno = before };
 }
 
-/// Prints where the process is.
-///
-/// This allocates and takes locks, which a handler may not do. It is sent to a worker whose loop has
-/// not turned for long, mostly one in a busy loop, where nothing is interrupted half-way; and if the
-/// handler hangs, the supervisor kills what it has given up anyway.
-extern "C" fn dump(signal: libc::c_int) {
-    if signal == abort_signal() {
-        DOOMED.store(true, Ordering::Relaxed);
-    }
-    say(b"greenloop: the event loop of this worker does not turn\n");
-    // A loop that is interrupted in the middle of something may not be asked.
-    if let Ok(Some(task)) = catch_unwind(crate::task::try_current) {
-        say(format!("greenloop: {task}\n").as_bytes());
-    }
-    say(b"greenloop: it is here:\n");
-    let backtrace = std::backtrace::Backtrace::force_capture();
-    say(backtrace.to_string().as_bytes());
-    if DOOMED.load(Ordering::Relaxed) {
-        let _ = set(libc::SIGABRT, Action::Default);
-        std::process::abort();
+/// Keeps the error number of the code that a handler interrupts, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Errno {
+    place: *mut libc::c_int,
+    before: libc::c_int,
+}
+
+impl Errno {
+    pub(super) fn kept() -> Self {
+        // SAFETY: gives the address of a thread's own variable.
+        let place = unsafe { libc::__errno_location() };
+        // SAFETY: it is this thread's, alive as long as the thread.
+        Self { place, before: unsafe { *place } }
     }
 }
 
-fn say(text: &[u8]) {
-    // SAFETY: the text is alive during the call. There is nobody to tell of a failure.
-    unsafe { libc::write(io::stderr().as_raw_fd(), text.as_ptr().cast(), text.len()) };
+impl Drop for Errno {
+    fn drop(&mut self) {
+        // SAFETY: as above; it is not `Send`, because of the pointer.
+        unsafe { *self.place = self.before };
+    }
 }
 
 #[cfg(test)]
