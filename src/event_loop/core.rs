@@ -212,6 +212,10 @@ impl Core {
     }
 
     /// Has the reactor watch a descriptor.
+    #[cfg_attr(
+        not(all(feature = "launcher", target_os = "linux")),
+        allow(dead_code, reason = "only a launcher does, of sockets that are each worker's own")
+    )]
     pub(crate) fn register(&self, fd: BorrowedFd<'_>) -> io::Result<Key> {
         if self.is_forked() {
             return Err(io::Error::other(FORKED));
