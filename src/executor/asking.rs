@@ -35,7 +35,11 @@ pub(crate) struct Brief<'a> {
 
 impl Executor {
     /// From now on an abort asks the running task to end instead of dropping its future.
-    pub(crate) fn ask_current(&self) {
+    ///
+    /// # Safety
+    ///
+    /// The future begins with a [`StackEnd`](super::StackEnd).
+    pub(crate) unsafe fn ask_current(&self) {
         if let Some(task) = self.current.get() {
             // SAFETY: the running task is alive.
             unsafe { task.as_ref() }.set(ASKS);

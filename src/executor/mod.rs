@@ -14,7 +14,7 @@
 //! the wake on this thread, `foreign.rs`, `injector.rs` and `mail.rs` the wake from others,
 //! `abort.rs`, `finish.rs` and `join.rs` a task's end, `join_error.rs` how it fails, `asking.rs` the
 //! end of one with a stack, `ending.rs` the end of all; `inspect.rs` what other layers may look at; `table.rs`, `run_queue.rs`, `links.rs`,
-//! `locals.rs`, `budget.rs`, `task_key.rs`, `blocks.rs` and `id.rs` what they say.
+//! `locals.rs`, `budget.rs`, `prefetch.rs`, `task_key.rs`, `blocks.rs` and `id.rs` what they say.
 
 mod abort;
 mod asking;
@@ -36,6 +36,7 @@ mod locals;
 mod mail;
 #[cfg(all(test, greenloop_loom))]
 mod models;
+mod prefetch;
 mod primitives;
 mod run_queue;
 mod site;
@@ -67,6 +68,7 @@ pub(crate) use self::{
     asking::Unwinding,
     header::Payload,
     injector::{Doorbell, Injector, Job},
+    prefetch::StackEnd,
     task_key::TaskKey,
     waker::Entered,
 };
@@ -264,6 +266,10 @@ impl Executor {
         header.set(RUNNING);
         let outer = self.current.replace(Some(task));
         self.budget.set(BUDGET);
+        if let Some((next, second)) = self.queue.upcoming() {
+            prefetch::task(second);
+            prefetch::stack(next);
+        }
         let waker = waker::borrowed(task);
         let mut cx = Context::from_waker(&waker);
         // SAFETY: the task is alive and not done, and not polled further up (`RUNNING`).

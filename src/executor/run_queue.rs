@@ -8,7 +8,10 @@
 
 use std::{cell::UnsafeCell, collections::VecDeque, ptr::NonNull};
 
-use super::header::{Header, QUEUED};
+use super::{
+    header::{Header, QUEUED},
+    prefetch::CROWD,
+};
 
 /// A ring of no more places is never made smaller.
 const KEEP: usize = 1024;
@@ -43,6 +46,14 @@ impl RunQueue {
         // SAFETY: a task in the queue is alive.
         unsafe { first.as_ref() }.clear(QUEUED);
         Some(first)
+    }
+
+    /// The first two, if there is a crowd. They are alive.
+    #[inline]
+    pub(super) fn upcoming(&self) -> Option<(NonNull<Header>, NonNull<Header>)> {
+        // SAFETY: the only borrow; see `tasks`.
+        let tasks = unsafe { &*self.tasks.get() };
+        (tasks.len() >= CROWD).then(|| (tasks[0], tasks[1]))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -21,15 +21,20 @@ use std::{
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use super::stacks::{Pool, Reservation, Stack};
-use crate::{event_loop, executor::Payload};
+use crate::{
+    event_loop,
+    executor::{Payload, StackEnd},
+};
 
 /// A pointer to the `Context` of the poll that resumes the coroutine, its lifetime erased.
 type Input = *mut ();
-type Inner<T> = Coroutine<Input, (), Result<T, Payload>, Stack>;
+/// Where a stack is used last before it is left.
+type Place = *const u8;
+type Inner<T> = Coroutine<Input, Place, Result<T, Payload>, Stack>;
 
 /// What the code on a green thread's stack knows of it.
 pub(super) struct Record {
-    yielder: *const Yielder<Input, ()>,
+    yielder: *const Yielder<Input, Place>,
     /// Null while it is lent to a future that `wait` polls.
     context: Cell<Input>,
     /// Where the innermost of those calls is that point to this record: a `wait` that polls, a
@@ -46,7 +51,7 @@ thread_local! {
 }
 
 impl Record {
-    fn new(yielder: *const Yielder<Input, ()>, context: Input) -> Self {
+    fn new(yielder: *const Yielder<Input, Place>, context: Input) -> Self {
         Self {
             yielder,
             context: Cell::new(context),
@@ -115,7 +120,9 @@ impl Record {
     /// Lets the loop go on, until this green thread is polled again.
     pub(super) fn suspend(&self) {
         // SAFETY: the yielder is on this stack, below everything that runs on it.
-        let context = unsafe { &*self.yielder }.suspend(());
+        let yielder = unsafe { &*self.yielder };
+        let here = 0;
+        let context = yielder.suspend(&raw const here);
         self.context.set(context);
     }
 }
@@ -130,7 +137,10 @@ impl Drop for Restore<'_> {
 }
 
 /// The future of a green thread.
+#[repr(C)]
 pub(super) struct GreenThread<F, T> {
+    /// First, as `ask_current` wants it.
+    stack_end: StackEnd,
     state: State<F, T>,
 }
 
@@ -145,7 +155,7 @@ impl<F, T> Unpin for GreenThread<F, T> {}
 
 impl<F, T> GreenThread<F, T> {
     pub(super) fn new(f: F, stack: Reservation) -> Self {
-        Self { state: State::Unstarted(f, stack) }
+        Self { stack_end: StackEnd::unknown(), state: State::Unstarted(f, stack) }
     }
 }
 
@@ -165,13 +175,20 @@ where
                 self.state = State::Running { coroutine, record: ptr::null(), pool };
             }
         }
-        let State::Running { coroutine, record, .. } = &mut self.state else {
+        let this = &mut *self;
+        let State::Running { coroutine, record, .. } = &mut this.state else {
             panic!("a green thread was polled after its end");
         };
         let outer = CURRENT.replace(*record);
         let resumed = coroutine.resume(ptr::from_mut(cx).cast());
         *record = CURRENT.replace(outer);
-        let CoroutineResult::Return(result) = resumed else { return Poll::Pending };
+        let result = match resumed {
+            CoroutineResult::Return(result) => result,
+            CoroutineResult::Yield(place) => {
+                this.stack_end.note(place);
+                return Poll::Pending;
+            }
+        };
         if let State::Running { coroutine, pool, .. } =
             std::mem::replace(&mut self.state, State::Done)
         {
@@ -192,7 +209,8 @@ where
     T: 'static,
 {
     // From here on an abort must not drop the future: the stack has to unwind.
-    event_loop::with(|core| core.executor.ask_current());
+    // SAFETY: the running task is this green thread.
+    event_loop::with(|core| unsafe { core.executor.ask_current() });
     let (stack, pool) = reservation.take();
     let coroutine = if size_of::<F>() > MOST_ON_STACK {
         coroutine(stack, Box::new(f))
