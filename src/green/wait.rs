@@ -56,13 +56,7 @@ impl<F: IntoFuture> Wait for F {
             assert!(!record.is_polling(), "{IN_POLL}");
             wait_in(record, future.as_mut(), Interruptible::Yes)
         });
-        match waited {
-            Some(output) => output,
-            None => panic!(
-                "wait() works in green threads only: use .await in async code, and \
-                 greenloop::green::run or greenloop::run to enter a loop",
-            ),
-        }
+        waited.unwrap_or_else(|| not_green())
     }
 }
 
@@ -113,9 +107,52 @@ pub(super) fn wait_in<F: Future>(
             "a destructor waits while a panic unwinds its green thread: it must not, or the other \
              tasks of the loop would find the thread panicking; spawn a task for what must be done",
         );
-        suspend(record, with_executor(Executor::leave_stack));
+        leave(record);
         unwinding = false;
     }
+}
+
+/// Waits for an operation of this crate that counts against the budget by itself and calls nobody else's
+/// code: there is less to take care of. Not while a panic unwinds the green thread.
+#[track_caller]
+pub(super) fn wait_own<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waited = Record::with(|record| {
+        assert!(!record.is_polling(), "{IN_POLL}");
+        loop {
+            let polled = with_executor(|executor| {
+                end_if_asked(record, executor);
+                record.with_context(|cx| future.as_mut().poll(cx))
+            });
+            if let Poll::Ready(output) = polled {
+                return output;
+            }
+            leave(record);
+        }
+    });
+    waited.unwrap_or_else(|| not_green())
+}
+
+/// Lets the loop go on, until the future that is waited for or a limit around it has woken the task.
+#[inline(always)]
+fn leave(record: &Record) {
+    let aborting = with_executor(|executor| {
+        // Also when only the budget is used up: a block whose waits are always ready has limits, too.
+        if !record.innermost_limit.get().is_null() {
+            record.with_context(|cx| poll_limits(executor, record, cx));
+        }
+        executor.leave_stack()
+    });
+    suspend(record, aborting);
+}
+
+#[cold]
+#[track_caller]
+fn not_green() -> ! {
+    panic!(
+        "wait() works in green threads only: use .await in async code, and greenloop::green::run or \
+         greenloop::run to enter a loop",
+    )
 }
 
 /// As waiting for `task::yield_now()`, which costs twice as much: it would be polled, and once more.
@@ -125,15 +162,11 @@ pub(super) fn yield_in(record: &Record) {
     if thread::panicking() {
         return wait_in(record, pin!(task::yield_now()), Interruptible::Yes);
     }
-    let aborting = with_executor(|executor| {
+    with_executor(|executor| {
         end_if_asked(record, executor);
         record.wake();
-        if !record.innermost_limit.get().is_null() {
-            record.with_context(|cx| poll_limits(record, executor, cx));
-        }
-        executor.leave_stack()
     });
-    suspend(record, aborting);
+    leave(record);
     with_executor(|executor| end_if_asked(record, executor));
 }
 
@@ -151,7 +184,7 @@ fn with_executor<R>(f: impl FnOnce(&Executor) -> R) -> R {
     event_loop::with(|core| f(&core.executor)).expect("a green thread runs in a loop")
 }
 
-/// Polls the future if there is budget for it, and the limits around it.
+/// Polls the future if there is budget for it.
 #[inline]
 fn poll_within_budget<F: Future>(
     record: &Record,
@@ -166,8 +199,6 @@ fn poll_within_budget<F: Future>(
                 return polled;
             }
         }
-        // Also when only the budget is used up: a block whose waits are always ready has limits, too.
-        poll_limits(record, executor, cx);
         Poll::Pending
     })
 }
@@ -185,16 +216,9 @@ fn poll_once<F: Future>(
     polled
 }
 
-#[inline]
-fn poll_limits(record: &Record, executor: &Executor, cx: &mut Context<'_>) {
-    #[cold]
-    fn poll_all(record: &Record, executor: &Executor, cx: &mut Context<'_>) {
-        executor.with_fresh_budget(|| Frame::poll_all(record, cx));
-    }
-
-    if !record.innermost_limit.get().is_null() {
-        poll_all(record, executor, cx);
-    }
+#[cold]
+fn poll_limits(executor: &Executor, record: &Record, cx: &mut Context<'_>) {
+    executor.with_fresh_budget(|| Frame::poll_all(record, cx));
 }
 
 /// Unwinds if the green thread is asked to end, or a limit is over.

@@ -389,6 +389,7 @@ where
 {
     type Output = io::Result<R>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if this.nothing.is_some() {

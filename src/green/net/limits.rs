@@ -11,10 +11,14 @@ use std::{
             Ordering::{Acquire, Release},
         },
     },
+    thread,
     time::Duration,
 };
 
-use super::wait_io::{Patience, do_io};
+use super::{
+    super::wait::wait_own,
+    wait_io::{Patience, do_io},
+};
 
 /// What the clones of a socket share.
 pub(super) struct Limited<S> {
@@ -37,6 +41,7 @@ impl<S> Limited<S> {
     }
 
     /// Does what reads, receives or accepts: at once with `now`, or waiting with `later`.
+    #[inline]
     #[track_caller]
     pub(super) fn read<'a, A, T, F>(
         &'a self,
@@ -47,17 +52,11 @@ impl<S> Limited<S> {
     where
         F: Future<Output = io::Result<T>>,
     {
-        let Limits { read, nonblocking, .. } = self.limits();
-        let (patience, socket) = (Patience::new(read, nonblocking), &self.socket);
-        do_io(
-            patience,
-            argument,
-            |argument| now(socket, argument),
-            |argument| later(socket, argument),
-        )
+        self.do_io(|limits| limits.read, argument, now, later)
     }
 
     /// Does what writes or sends: at once with `now`, or waiting with `later`.
+    #[inline]
     #[track_caller]
     pub(super) fn write<'a, A, T, F>(
         &'a self,
@@ -68,8 +67,26 @@ impl<S> Limited<S> {
     where
         F: Future<Output = io::Result<T>>,
     {
-        let Limits { write, nonblocking, .. } = self.limits();
-        let (patience, socket) = (Patience::new(write, nonblocking), &self.socket);
+        self.do_io(|limits| limits.write, argument, now, later)
+    }
+
+    #[track_caller]
+    fn do_io<'a, A, T, F>(
+        &'a self,
+        limit: impl FnOnce(&Limits) -> Option<Duration>,
+        argument: A,
+        now: impl FnOnce(&'a S, A) -> io::Result<T>,
+        later: impl FnOnce(&'a S, A) -> F,
+    ) -> io::Result<T>
+    where
+        F: Future<Output = io::Result<T>>,
+    {
+        let socket = &self.socket;
+        if self.unlimited.load(Acquire) && !thread::panicking() {
+            return wait_own(later(socket, argument));
+        }
+        let limits = self.limits();
+        let patience = Patience::new(limit(&limits), limits.nonblocking);
         do_io(
             patience,
             argument,
@@ -102,11 +119,7 @@ impl<S> Limited<S> {
         self.limits().write
     }
 
-    #[inline]
     fn limits(&self) -> Limits {
-        if self.unlimited.load(Acquire) {
-            return Limits::default();
-        }
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -37,7 +37,9 @@ impl Patience {
     }
 }
 
-/// Does an operation at once with `now`, or waits for it with `later`.
+/// Does an operation at once with `now`, or waits for it with `later`. Out of the way of the sockets without
+/// a limit, which do not come here.
+#[inline(never)]
 #[track_caller]
 pub(super) fn do_io<A, T, F>(
     patience: Patience,
