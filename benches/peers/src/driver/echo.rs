@@ -1,7 +1,7 @@
 //! Echo: the server's CPU time per message.
 //!
 //! All servers of a scenario are up at the same time, each with its load generator, and work
-//! in turns for one short slice each. The ratio is to the hand-written epoll server (the first
+//! in turns for one slice each. The ratio is to the hand-written epoll server (the first
 //! in the table, where that one was left out) in the same turn, and the median of these
 //! ratios is printed: a machine that becomes slower or faster does not bend it. The servers
 //! are started afresh several times, as one process may be luckier than the next.
