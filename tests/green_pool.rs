@@ -4,7 +4,7 @@ mod green_support;
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
-use green_support::{Drops, Gate, Log, panic_of, park, run, text_of};
+use green_support::{Drops, Gate, Log, panic_of, park, run, settle, text_of};
 use greenloop::{
     event_loop,
     green::{self, Pool, PoolFull, Wait},
@@ -281,7 +281,7 @@ fn imap_unordered_takes_an_item_when_there_is_room_for_it() {
                 n
             }
         });
-        green::sleep(SHORT);
+        settle();
         assert!(taken.get() <= 3, "two that run, and one in hand: {}", taken.get());
         gate.open();
         assert_eq!(results.map(Result::unwrap).sum::<i32>(), 45);
@@ -432,7 +432,7 @@ fn a_killed_reader_of_imap_unordered_takes_the_rest_with_it() {
                 .count()
             }
         });
-        green::sleep(SHORT);
+        settle();
         assert!(reader.abort_and_wait().wait().unwrap_err().is_cancelled());
         pool.join();
         assert_eq!(drops.count(), 2);

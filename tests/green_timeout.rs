@@ -183,10 +183,10 @@ fn they_nest_deep_and_each_is_told_apart() {
 #[test]
 fn a_value_that_comes_with_the_end_of_the_time_wins() {
     run(|| {
-        let value = timeout(Duration::from_millis(1), || {
-            let task = greenloop::spawn(async { 7 });
-            green::yield_now();
-            // Both are there when the loop looks again.
+        let task = greenloop::spawn(async { 7 });
+        green::yield_now();
+        let value = timeout(SHORT, || {
+            // Both are there when it looks.
             thread::sleep(SHORT * 2);
             task.wait().unwrap()
         });

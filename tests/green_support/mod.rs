@@ -59,6 +59,13 @@ pub(crate) fn park() {
     pending::<()>().wait();
 }
 
+/// Lets all others come as far as they come without time passing.
+pub(crate) fn settle() {
+    for _ in 0..100 {
+        green::yield_now();
+    }
+}
+
 /// What happened, in its order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log(Rc<RefCell<Vec<String>>>);
