@@ -120,9 +120,10 @@ in_both_styles! {
     }
 
     fn a_deadline_that_passed_unseen_can_still_be_moved() {
-        let deadline = Deadline::after(SHORT);
+        let deadline = Deadline::after(LONG);
         let result = under!(deadline, {
             wait!(greenloop::yield_now());
+            deadline.reset(SHORT);
             compute(2 * SHORT);
             deadline.reset(LONG);
             wait!(greenloop::yield_now());

@@ -59,10 +59,11 @@ fn others_run_while_it_waits() {
                 }
             }
         });
+        // On a slow machine all ticks may be late, and then it need not wait.
         let mut ticks = green::iter(interval(Duration::from_millis(1)));
-        ticks.next();
-        ticks.next();
-        assert_eq!(turns.get(), 5);
+        while turns.get() < 5 {
+            ticks.next();
+        }
         other.wait().unwrap();
     });
 }

@@ -222,7 +222,7 @@ fn a_wait_in_a_destructor_while_unwinding_says_what_is_wrong() {
             let said = Rc::clone(&said);
             move || {
                 let _waits = OnDrop::new(move || {
-                    *said.borrow_mut() = panic_of(|| green::sleep(Duration::from_millis(1)));
+                    *said.borrow_mut() = panic_of(|| green::sleep(Duration::from_secs(3600)));
                 });
                 panic!("oh");
             }
@@ -279,7 +279,7 @@ fn a_wait_in_a_destructor_that_nobody_catches_ends_the_process_with_a_message() 
     let output = in_own_process(name, || {
         run(|| {
             let thread = green::spawn(|| {
-                let _waits = OnDrop::new(|| green::sleep(Duration::from_millis(1)));
+                let _waits = OnDrop::new(|| green::sleep(Duration::from_secs(3600)));
                 park();
             });
             green::yield_now();
