@@ -8,7 +8,7 @@ if cargo build --quiet --release --manifest-path "$package"; then
 fi
 echo "Not all peers build; trying them one by one." >&2
 features=greenloop
-for peer in tokio smol monoio compio glommio may; do
+for peer in tokio smol monoio compio glommio may corosensei; do
     if cargo check --quiet --release --manifest-path "$package" --no-default-features --features "$peer" 2>/dev/null; then
         features+=,$peer
     else

@@ -21,7 +21,7 @@ USAGE: peers [COMMAND] [OPTIONS]
 COMMANDS
   all           echo, micro and sync (the default)
   echo          server CPU time per message, for every server and scenario
-  micro         CPU time per spawn, yield, wake and sleep; bytes per parked task
+  micro         CPU time per spawn, yield, wake, sleep and bare switch; bytes per parked task
   sync          CPU time per message, lock and notification; bytes per waiting task
   syscalls      system calls per echoed message (needs strace)
   instructions  user-space instructions per echoed message (needs valgrind)

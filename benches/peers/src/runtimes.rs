@@ -3,7 +3,7 @@
 //! To add a runtime: a file in `echo/`, a file in `micro/peer/`, an entry here.
 
 use crate::micro::peer::stacks;
-use crate::micro::{Micro, peer};
+use crate::micro::{Bench, Micro, peer};
 use crate::{echo, external};
 use std::io;
 
@@ -17,8 +17,8 @@ pub struct Runtime {
     pub krate: Option<&'static str>,
     /// Whether it needs io_uring, which valgrind does not know.
     pub io_uring: bool,
-    /// Its echo server, given the size of the buffers.
-    pub echo: fn(usize) -> io::Result<()>,
+    /// Its echo server, given the size of the buffers; nothing if it knows no sockets.
+    pub echo: Option<fn(usize) -> io::Result<()>>,
     /// What can be measured of it inside one process; nothing if it has no tasks.
     pub micro: Option<Micro>,
 }
@@ -30,7 +30,7 @@ pub const ALL: &[Runtime] = &[
         about: "epoll by hand, no runtime",
         krate: None,
         io_uring: false,
-        echo: echo::raw::serve,
+        echo: Some(echo::raw::serve),
         micro: None,
     },
     #[cfg(feature = "greenloop")]
@@ -39,7 +39,7 @@ pub const ALL: &[Runtime] = &[
         about: "this library",
         krate: Some("greenloop"),
         io_uring: false,
-        echo: echo::greenloop::serve,
+        echo: Some(echo::greenloop::serve),
         micro: Some(Micro::all::<peer::greenloop::Greenloop>()),
     },
     #[cfg(feature = "greenloop")]
@@ -48,10 +48,10 @@ pub const ALL: &[Runtime] = &[
         about: "its green threads",
         krate: Some("greenloop"),
         io_uring: false,
-        echo: echo::greenloop_green::serve,
+        echo: Some(echo::greenloop_green::serve),
         micro: Some(Micro {
-            benches: stacks::BENCHES,
-            run: stacks::run::<peer::greenloop_green::Green>,
+            has: |bench| bench.is_common() || bench == Bench::Switch,
+            run: peer::greenloop_green::run,
         }),
     },
     #[cfg(feature = "tokio")]
@@ -60,7 +60,7 @@ pub const ALL: &[Runtime] = &[
         about: "current thread, LocalRuntime",
         krate: Some("tokio"),
         io_uring: false,
-        echo: echo::tokio::serve,
+        echo: Some(echo::tokio::serve),
         micro: Some(Micro::all::<peer::tokio::Tokio>()),
     },
     #[cfg(feature = "tokio")]
@@ -69,8 +69,8 @@ pub const ALL: &[Runtime] = &[
         about: "many threads, here one worker",
         krate: Some("tokio"),
         io_uring: false,
-        echo: echo::tokio_multi::serve,
-        micro: Some(Micro { benches: peer::tokio_multi::BENCHES, run: peer::tokio_multi::run }),
+        echo: Some(echo::tokio_multi::serve),
+        micro: Some(Micro { has: Bench::is_common, run: peer::tokio_multi::run }),
     },
     #[cfg(feature = "smol")]
     Runtime {
@@ -78,7 +78,7 @@ pub const ALL: &[Runtime] = &[
         about: "LocalExecutor",
         krate: Some("smol"),
         io_uring: false,
-        echo: echo::smol::serve,
+        echo: Some(echo::smol::serve),
         micro: Some(Micro::all::<peer::smol::Smol>()),
     },
     #[cfg(feature = "monoio")]
@@ -87,7 +87,7 @@ pub const ALL: &[Runtime] = &[
         about: "io_uring",
         krate: Some("monoio"),
         io_uring: true,
-        echo: echo::monoio::serve_uring,
+        echo: Some(echo::monoio::serve_uring),
         micro: Some(Micro::all::<peer::monoio::MonoioUring>()),
     },
     #[cfg(feature = "monoio")]
@@ -96,7 +96,7 @@ pub const ALL: &[Runtime] = &[
         about: "the legacy driver",
         krate: Some("monoio"),
         io_uring: false,
-        echo: echo::monoio::serve_epoll,
+        echo: Some(echo::monoio::serve_epoll),
         micro: Some(Micro::all::<peer::monoio::MonoioEpoll>()),
     },
     #[cfg(feature = "compio")]
@@ -105,7 +105,7 @@ pub const ALL: &[Runtime] = &[
         about: "io_uring",
         krate: Some("compio"),
         io_uring: true,
-        echo: echo::compio::serve,
+        echo: Some(echo::compio::serve),
         micro: Some(Micro::all::<peer::compio::Compio>()),
     },
     #[cfg(feature = "glommio")]
@@ -114,7 +114,7 @@ pub const ALL: &[Runtime] = &[
         about: "io_uring",
         krate: Some("glommio"),
         io_uring: true,
-        echo: echo::glommio::serve,
+        echo: Some(echo::glommio::serve),
         micro: Some(Micro::all::<peer::glommio::Glommio>()),
     },
     #[cfg(feature = "may")]
@@ -123,48 +123,60 @@ pub const ALL: &[Runtime] = &[
         about: "coroutines, one worker",
         krate: Some("may"),
         io_uring: false,
-        echo: echo::may::serve,
-        micro: Some(Micro { benches: stacks::BENCHES, run: stacks::run::<peer::may::May> }),
+        echo: Some(echo::may::serve),
+        micro: Some(Micro { has: Bench::is_common, run: stacks::run::<peer::may::May> }),
+    },
+    #[cfg(feature = "corosensei")]
+    Runtime {
+        name: "corosensei",
+        about: "stacks to switch to, no runtime",
+        krate: Some("corosensei"),
+        io_uring: false,
+        echo: None,
+        micro: Some(Micro { has: |bench| bench == Bench::Switch, run: peer::corosensei::run }),
     },
     Runtime {
         name: "threads",
         about: "std, a thread per connection",
         krate: None,
         io_uring: false,
-        echo: echo::threads::serve,
-        micro: Some(Micro { benches: peer::threads::BENCHES, run: peer::threads::run }),
+        echo: Some(echo::threads::serve),
+        micro: Some(Micro { has: peer::threads::has, run: peer::threads::run }),
     },
     Runtime {
         name: "go",
         about: "a goroutine per connection",
         krate: None,
         io_uring: false,
-        echo: external::go,
-        micro: Some(Micro { benches: external::BENCHES, run: external::go_bench }),
+        echo: Some(external::go),
+        micro: Some(Micro { has: Bench::is_common, run: external::go_bench }),
     },
     Runtime {
         name: "asyncio",
         about: "Python, streams",
         krate: None,
         io_uring: false,
-        echo: external::asyncio,
-        micro: Some(Micro { benches: external::BENCHES, run: external::asyncio_bench }),
+        echo: Some(external::asyncio),
+        micro: Some(Micro { has: Bench::is_common, run: external::asyncio_bench }),
     },
     Runtime {
         name: "uvloop",
         about: "Python, streams on uvloop",
         krate: None,
         io_uring: false,
-        echo: external::uvloop,
-        micro: Some(Micro { benches: external::BENCHES, run: external::uvloop_bench }),
+        echo: Some(external::uvloop),
+        micro: Some(Micro { has: Bench::is_common, run: external::uvloop_bench }),
     },
     Runtime {
         name: "gevent",
         about: "Python, a greenlet per connection",
         krate: None,
         io_uring: false,
-        echo: external::gevent,
-        micro: Some(Micro { benches: external::BENCHES, run: external::gevent_bench }),
+        echo: Some(external::gevent),
+        micro: Some(Micro {
+            has: |bench| bench.is_common() || bench == Bench::Switch,
+            run: external::gevent_bench,
+        }),
     },
 ];
 
@@ -177,6 +189,7 @@ pub fn left_out() -> impl Iterator<Item = &'static str> {
         ("compio", cfg!(feature = "compio")),
         ("glommio", cfg!(feature = "glommio")),
         ("may", cfg!(feature = "may")),
+        ("corosensei", cfg!(feature = "corosensei")),
     ];
     built.into_iter().filter(|(_, built)| !built).map(|(name, _)| name)
 }

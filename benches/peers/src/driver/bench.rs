@@ -1,7 +1,7 @@
 //! What the benches of tasks and those of channels have in common: samples, their table, their pictures.
 //!
 //! The ratios are to greenloop, within a repetition, and their median counts: who is below 1.00 takes less than
-//! greenloop.
+//! greenloop. Where its tasks were not measured, they are to its green threads.
 
 use super::child::Answers;
 use crate::data::Unit;
@@ -31,7 +31,9 @@ impl Column<'_> {
 
     /// How many times what greenloop takes, in the repetitions that both have.
     fn ratio(&self, place: usize, names: &[&'static str]) -> Option<Summary> {
-        let ours = names.iter().position(|name| *name == OURS)?;
+        let is_ours =
+            |&place: &usize| names[place].starts_with(OURS) && !self.samples[place].is_empty();
+        let ours = (0..names.len()).find(is_ours)?;
         Summary::of(self.samples[place].iter().filter_map(|(rep, answers)| {
             let (_, ours) = self.samples[ours].iter().find(|(other, _)| other == rep)?;
             Some(answers.get(self.about.key)? / ours.get(self.about.key)?)
@@ -43,9 +45,12 @@ impl Column<'_> {
 pub fn print(heading: &str, names: &[&'static str], columns: &[Column<'_>]) {
     println!("{heading}\n");
     println!(
-        "Medians, in nanoseconds or bytes; in brackets how many times what greenloop takes, which is"
+        "Medians, in nanoseconds or bytes; in brackets how many times what greenloop takes (its green"
     );
-    println!("the median of the ratios within the repetitions. A dash: there is no such thing.\n");
+    println!(
+        "threads, where its tasks were not measured), which is the median of the ratios within the"
+    );
+    println!("repetitions. A dash: there is no such thing.\n");
     let headings = columns.iter().map(|column| column.about.short);
     let mut table = Table::new([""].into_iter().chain(headings));
     for (place, name) in names.iter().enumerate() {

@@ -9,7 +9,6 @@ use crate::runtimes::Runtime;
 
 /// Takes all wanted measurements and prints one table.
 pub fn compare(run: &mut Run<'_>) {
-    run.runtimes.retain(|runtime| runtime.micro.is_some());
     let benches: Vec<Bench> =
         Bench::ALL.iter().copied().filter(|bench| run.plan.wants(bench.name())).collect();
     if benches.is_empty() || run.runtimes.is_empty() {
@@ -25,7 +24,7 @@ pub fn compare(run: &mut Run<'_>) {
                 continue;
             }
             for (place, runtime) in run.order(rep) {
-                if !runtime.micro.as_ref().is_some_and(|it| it.benches.contains(bench)) {
+                if !runtime.micro.as_ref().is_some_and(|it| (it.has)(*bench)) {
                     continue;
                 }
                 match measure(run, runtime, *bench) {

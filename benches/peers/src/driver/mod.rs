@@ -31,9 +31,7 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
     draw::check(report::TITLE, places)?;
     let processors = Processors::choose()?;
     let mut skipped = Vec::new();
-    // Channels and locks need no servers.
-    let only_sync = plan.parts.iter().all(|part| *part == Part::Sync);
-    let runtimes = if only_sync { Vec::new() } else { startable(plan, processors, &mut skipped) };
+    let runtimes = startable(plan, processors, &mut skipped);
     machine::print(&runtimes);
     if processors.server == processors.load {
         println!("note      only one processor: servers and load generator share it\n");
@@ -49,22 +47,16 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
     if processors.server == processors.load {
         results.warn("There is one core only: servers and clients share it.".to_owned());
     }
-    let mut run = Run { plan, processors, runtimes, skipped, results };
-    if plan.parts.contains(&Part::Echo) {
-        echo::compare(&mut run);
-    }
-    if plan.parts.contains(&Part::Sync) {
-        sync::compare(&mut run);
-    }
-    if plan.parts.contains(&Part::Syscalls) {
-        syscalls::compare(&mut run);
-    }
-    if plan.parts.contains(&Part::Instructions) {
-        instructions::compare(&mut run);
-    }
-    // It leaves out the runtimes that have nothing but servers.
-    if plan.parts.contains(&Part::Micro) {
-        micro::compare(&mut run);
+    let mut run = Run { plan, processors, runtimes: Vec::new(), skipped, results };
+    for &part in &plan.parts {
+        run.runtimes = runtimes.iter().copied().filter(|runtime| is_in(part, runtime)).collect();
+        match part {
+            Part::Echo => echo::compare(&mut run),
+            Part::Micro => micro::compare(&mut run),
+            Part::Sync => sync::compare(&mut run),
+            Part::Syscalls => syscalls::compare(&mut run),
+            Part::Instructions => instructions::compare(&mut run),
+        }
     }
     let stolen = before.zip(Steal::so_far()).map(|(before, after)| after.print_since(&before));
     if stolen.is_some_and(|it| it > 3.0) {
@@ -80,7 +72,7 @@ pub fn compare(plan: &Plan) -> io::Result<()> {
 struct Run<'a> {
     plan: &'a Plan,
     processors: Processors,
-    /// The runtimes that were asked for and can start here.
+    /// The runtimes that were asked for and can start here, as far as they have what is compared.
     runtimes: Vec<&'static Runtime>,
     /// The others, with the reason.
     skipped: Vec<String>,
@@ -115,23 +107,34 @@ impl Processors {
     }
 }
 
+/// Whether the runtime has what is compared; channels and locks have a list of their own.
+fn is_in(part: Part, runtime: &Runtime) -> bool {
+    match part {
+        Part::Echo | Part::Syscalls | Part::Instructions => runtime.echo.is_some(),
+        Part::Micro => runtime.micro.is_some(),
+        Part::Sync => false,
+    }
+}
+
 /// Starts every wanted runtime once. One that cannot start is named and left out.
 fn startable(
     plan: &Plan,
     processors: Processors,
     skipped: &mut Vec<(&'static str, String)>,
 ) -> Vec<&'static Runtime> {
+    let asked_for = |name| plan.only.is_empty() || plan.only.iter().any(|only| only == name);
     let wanted = |runtime: &&Runtime| {
-        plan.only.is_empty() || plan.only.iter().any(|name| name == runtime.name)
+        asked_for(runtime.name) && plan.parts.iter().any(|part| is_in(*part, runtime))
     };
     for name in runtimes::left_out() {
-        if plan.only.is_empty() || plan.only.iter().any(|only| only == name) {
+        if asked_for(name) {
             skipped.push((name, "this program was built without it".to_owned()));
         }
     }
     let mut runtimes = Vec::new();
     for runtime in runtimes::ALL.iter().filter(wanted) {
-        match Server::start(runtime, plan.buffer, processors.server, &[]) {
+        let server = || Server::start(runtime, plan.buffer, processors.server, &[]);
+        match runtime.echo.map(|_| server()).transpose() {
             Ok(_) => runtimes.push(runtime),
             Err(reason) => skipped.push((runtime.name, reason)),
         }

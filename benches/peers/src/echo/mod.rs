@@ -49,7 +49,8 @@ pub fn serve(part: &ServePart) -> io::Result<()> {
     cpu::die_with_parent(LIFETIME_SECONDS);
     cpu::pin(part.cpu)?;
     cpu::raise_file_limit()?;
-    (runtimes::find(&part.runtime)?.echo)(part.buffer)
+    let echo = runtimes::find(&part.runtime)?.echo;
+    echo.ok_or_else(|| io::Error::other("this one has no server"))?(part.buffer)
 }
 
 /// Tells the driver where this server listens and which process it is.

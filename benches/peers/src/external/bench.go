@@ -19,13 +19,16 @@ func cpuTime() int64 {
 	return usage.Utime.Nano() + usage.Stime.Nano()
 }
 
-func spawnJoin(batches int) float64 {
+func spawnJoin(batches int, yield bool) float64 {
 	results := make([]int, batch)
 	one := func() {
 		var group sync.WaitGroup
 		group.Add(batch)
 		for i := 0; i < batch; i++ {
 			go func(number int) {
+				if yield {
+					runtime.Gosched()
+				}
 				results[number] = number
 				group.Done()
 			}(i)
@@ -150,7 +153,9 @@ func main() {
 	runtime.GOMAXPROCS(1)
 	switch os.Args[1] {
 	case "spawn-join":
-		fmt.Printf("ns=%f\n", spawnJoin(200))
+		fmt.Printf("ns=%f\n", spawnJoin(200, false))
+	case "spawn-yield-join":
+		fmt.Printf("ns=%f\n", spawnJoin(200, true))
 	case "yield-2":
 		fmt.Printf("ns=%f\n", yields(2, 250000))
 	case "yield-1000":

@@ -23,12 +23,16 @@ def resident():
 class Tasks:
     """asyncio's, on its own loop or on uvloop."""
 
-    async def spawn_join(self, batches):
-        async def nothing(number):
-            return number
+    async def nothing(self, number):
+        return number
 
+    async def yield_once(self, number):
+        await asyncio.sleep(0)
+        return number
+
+    async def spawn_join(self, batches, task):
         async def one():
-            tasks = [asyncio.create_task(nothing(number)) for number in range(BATCH)]
+            tasks = [asyncio.create_task(task(number)) for number in range(BATCH)]
             assert sum([await task for task in tasks]) == BATCH * (BATCH - 1) // 2
 
         await one()
@@ -89,9 +93,16 @@ class Tasks:
 class Greenlets:
     """gevent's."""
 
-    def spawn_join(self, batches):
+    def nothing(self, number):
+        return number
+
+    def yield_once(self, number):
+        gevent.sleep(0)
+        return number
+
+    def spawn_join(self, batches, task):
         def one():
-            threads = [gevent.spawn(lambda it: it, number) for number in range(BATCH)]
+            threads = [gevent.spawn(task, number) for number in range(BATCH)]
             gevent.joinall(threads)
             assert sum(thread.value for thread in threads) == BATCH * (BATCH - 1) // 2
 
@@ -151,15 +162,32 @@ class Greenlets:
             gevent.sleep(0)
         return (resident() - before) / count
 
+    def switch(self, times):
+        def run(number):
+            back = greenlet.getcurrent().parent
+            while True:
+                number = back.switch(number + 1)
+
+        counter = greenlet.greenlet(run)
+        number = 0
+        start = cpu()
+        for _ in range(times):
+            number = counter.switch(number)
+        cost = (cpu() - start) / times
+        assert number == times
+        return cost
+
 
 def measure(it):
     return {
-        "spawn-join": lambda: it.spawn_join(20),
+        "spawn-join": lambda: it.spawn_join(20, it.nothing),
+        "spawn-yield-join": lambda: it.spawn_join(20, it.yield_once),
         "yield-2": lambda: it.yields(2, 30_000),
         "yield-1000": lambda: it.yields(1000, 60),
         "ping-pong": lambda: it.ping_pong(10_000),
         "sleeps": lambda: it.sleeps(20_000),
         "parked": lambda: it.parked(20_000),
+        "switch": lambda: it.switch(300_000),
     }[BENCH]()
 
 
@@ -167,6 +195,7 @@ if RUNTIME == "gevent":
     import gevent
     import gevent.event
     import gevent.queue
+    import greenlet
 
     figure = measure(Greenlets())
 else:

@@ -11,16 +11,6 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// What can be measured of them: what they have besides, they name otherwise.
-pub const BENCHES: &[Bench] = &[
-    Bench::SpawnJoin,
-    Bench::YieldTwo,
-    Bench::YieldThousand,
-    Bench::PingPong,
-    Bench::Sleeps,
-    Bench::Parked,
-];
-
 /// Go, a goroutine per connection.
 pub fn go(buffer: usize) -> io::Result<()> {
     let program = go_program("echo", include_str!("echo.go"))?;
@@ -73,7 +63,8 @@ pub fn version(name: &str) -> Option<String> {
     match name {
         "go" => command.args(["env", "GOVERSION"]),
         "asyncio" => command.args(["-c", "import sys; print('Python', sys.version.split()[0])"]),
-        name => command.args(["-c", &format!("import {name}; print({name}.__version__)")]),
+        "gevent" => command.args(["-c", GEVENT]),
+        _ => command.args(["-c", "import uvloop; print(uvloop.__version__)"]),
     };
     let output = command.stderr(Stdio::null()).output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -104,6 +95,10 @@ fn give_up(error: io::Result<io::Error>) {
 fn interpreter() -> String {
     env::var("PYTHON").unwrap_or("python3".to_owned())
 }
+
+/// Prints the versions of gevent and of what switches its stacks.
+const GEVENT: &str = "import gevent, greenlet; \
+    print(gevent.__version__, 'on greenlet', greenlet.__version__)";
 
 /// Builds a program in Go beside this one, unless that was done since this one was built.
 fn go_program(name: &str, source: &str) -> io::Result<PathBuf> {

@@ -10,6 +10,7 @@ pub mod peer;
 pub mod ping_pong;
 mod remote_wake;
 mod spawn;
+pub mod switch;
 mod timers;
 mod yields;
 
@@ -59,6 +60,8 @@ pub struct MeasurePart {
 pub enum Bench {
     /// Spawn tasks in batches of 1,000 and wait for them.
     SpawnJoin,
+    /// The same, but each yields once.
+    SpawnYieldJoin,
     /// Two tasks yield to each other.
     YieldTwo,
     /// A thousand tasks yield.
@@ -75,12 +78,15 @@ pub enum Bench {
     Parked,
     /// Another thread wakes a task and is woken by it.
     RemoteWake,
+    /// Resume a bare coroutine, which yields at once.
+    Switch,
 }
 
 impl Bench {
     /// All benches, in the order of the tables.
     pub const ALL: &[Bench] = &[
         Bench::SpawnJoin,
+        Bench::SpawnYieldJoin,
         Bench::YieldTwo,
         Bench::YieldThousand,
         Bench::PingPong,
@@ -89,12 +95,14 @@ impl Bench {
         Bench::Sleeps,
         Bench::Parked,
         Bench::RemoteWake,
+        Bench::Switch,
     ];
 
     /// Its name on the command line and in the raw figures.
     pub fn name(self) -> &'static str {
         match self {
             Bench::SpawnJoin => "spawn-join",
+            Bench::SpawnYieldJoin => "spawn-yield-join",
             Bench::YieldTwo => "yield-2",
             Bench::YieldThousand => "yield-1000",
             Bench::PingPong => "ping-pong",
@@ -103,6 +111,7 @@ impl Bench {
             Bench::Sleeps => "sleeps",
             Bench::Parked => "parked",
             Bench::RemoteWake => "remote-wake",
+            Bench::Switch => "switch",
         }
     }
 
@@ -111,11 +120,25 @@ impl Bench {
         matches!(self, Bench::Sleeps | Bench::Parked)
     }
 
+    /// Whether all kinds of tasks have what it needs: no bare wakers, no sleeps that are given up.
+    pub fn is_common(self) -> bool {
+        use Bench::{RemoteWake, SleepDrop, SleepDropCrowded, Switch};
+        !matches!(self, SleepDrop | SleepDropCrowded | RemoteWake | Switch)
+    }
+
     /// What its figures are.
     pub fn figures(self) -> &'static [About] {
         match self {
             Bench::SpawnJoin => {
                 const { &[About::ns("spawn + join", "spawn and join, in batches of 1,000")] }
+            }
+            Bench::SpawnYieldJoin => {
+                const {
+                    &[About::ns(
+                        "spawn, yield + join",
+                        "spawn, yield once and join, in batches of 1,000",
+                    )]
+                }
             }
             Bench::YieldTwo => const { &[About::ns("yield, 2", "yield, two tasks")] },
             Bench::YieldThousand => {
@@ -147,6 +170,9 @@ impl Bench {
             ],
             Bench::RemoteWake => {
                 const { &[About::ns("remote wake", "wake from another thread, a round trip")] }
+            }
+            Bench::Switch => {
+                const { &[About::ns("bare switch", "switch to a bare coroutine and back")] }
             }
         }
     }
@@ -189,7 +215,7 @@ pub fn measure(part: &MeasurePart) -> io::Result<()> {
     cpu::pin(part.cpu)?;
     let runtime = runtimes::find(&part.runtime)?;
     let bench: Bench = part.bench.parse()?;
-    let micro = runtime.micro.as_ref().filter(|it| it.benches.contains(&bench));
+    let micro = runtime.micro.as_ref().filter(|it| (it.has)(bench));
     let micro = micro.ok_or_else(|| io::Error::other("this runtime has no such thing"))?;
     (micro.run)(bench);
     Ok(())
@@ -197,16 +223,16 @@ pub fn measure(part: &MeasurePart) -> io::Result<()> {
 
 /// What can be measured of a runtime inside one process, and how.
 pub struct Micro {
-    /// Which benches.
-    pub benches: &'static [Bench],
+    /// Whether the runtime has what the bench needs.
+    pub has: fn(Bench) -> bool,
     /// Takes one measurement, prints it and ends the process.
     pub run: fn(Bench),
 }
 
 impl Micro {
-    /// All benches, on a runtime whose tasks are futures that need not be `Send`.
+    /// All benches of tasks, on a runtime whose tasks are futures that need not be `Send`.
     pub const fn all<R: Runtime>() -> Self {
-        Micro { benches: Bench::ALL, run: run::<R> }
+        Micro { has: |bench| bench != Bench::Switch, run: run::<R> }
     }
 }
 
@@ -219,6 +245,7 @@ fn run<R: Runtime>(bench: Bench) {
         let task = R::spawn(async move {
             let figures = match bench {
                 Bench::SpawnJoin => vec![spawn::spawn_join::<R>(300).await],
+                Bench::SpawnYieldJoin => vec![spawn::spawn_yield_join::<R>(300).await],
                 Bench::YieldTwo => vec![yields::yields::<R>(2, 250_000).await],
                 Bench::YieldThousand => vec![yields::yields::<R>(1_000, 500).await],
                 Bench::PingPong => vec![ping_pong::ping_pong::<R>(300_000).await],
@@ -229,6 +256,7 @@ fn run<R: Runtime>(bench: Bench) {
                 Bench::Sleeps => vec![timers::sleeps::<R>(1_000_000).await],
                 Bench::Parked => parked::parked::<R>(1_000_000).await,
                 Bench::RemoteWake => vec![remote_wake::round_trips::<R>(20_000).await],
+                Bench::Switch => unreachable!("it is not asked for"),
             };
             print(bench, &figures);
             std::process::exit(0);

@@ -1,13 +1,37 @@
 //! greenloop's green threads.
 
-use super::stacks::Stacks;
+use super::stacks::{self, Stacks};
 use crate::cpu;
-use crate::micro::per_operation;
 use crate::micro::ping_pong::Flag;
-use greenloop::green::{self, JoinHandle, Wait};
+use crate::micro::switch::{self, Counter};
+use crate::micro::{Bench, per_operation};
+use greenloop::green::{self, Coroutine, JoinHandle, Resumed, Wait};
 use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// Takes one measurement and prints it: of green threads, or of the bare coroutine below them.
+pub fn run(bench: Bench) {
+    match bench {
+        Bench::Switch => switch::run::<Coroutine<usize, usize, ()>>(),
+        _ => stacks::run::<Green>(bench),
+    }
+}
+
+impl Counter for Coroutine<usize, usize, ()> {
+    fn begin() -> Self {
+        Coroutine::new(|yielder, mut number| {
+            loop {
+                number = yielder.yield_value(number + 1);
+            }
+        })
+    }
+
+    fn next(&mut self, number: usize) -> usize {
+        let Resumed::Yielded(next) = self.resume(number) else { unreachable!() };
+        next
+    }
+}
 
 /// greenloop's green threads.
 pub struct Green;

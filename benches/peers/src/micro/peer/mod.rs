@@ -7,6 +7,8 @@ pub mod greenloop_green;
 
 #[cfg(feature = "compio")]
 pub mod compio;
+#[cfg(feature = "corosensei")]
+pub mod corosensei;
 #[cfg(feature = "glommio")]
 pub mod glommio;
 #[cfg(feature = "may")]

@@ -38,21 +38,15 @@ pub trait Stacks: 'static {
     fn ping_pong(times: usize) -> f64;
 }
 
-/// What can be measured of them.
-pub const BENCHES: &[Bench] = &[
-    Bench::SpawnJoin,
-    Bench::YieldTwo,
-    Bench::YieldThousand,
-    Bench::PingPong,
-    Bench::Sleeps,
-    Bench::Parked,
-];
-
 /// Takes one measurement on the runtime `S`, prints it and ends the process.
 pub fn run<S: Stacks>(bench: Bench) {
     S::run(move || {
         let figures = match bench {
-            Bench::SpawnJoin => vec![spawn_join::<S>(200)],
+            Bench::SpawnJoin => vec![spawn_join::<S>(200, |number| number)],
+            Bench::SpawnYieldJoin => vec![spawn_join::<S>(200, |number| {
+                S::yield_now();
+                number
+            })],
             Bench::YieldTwo => vec![yields::<S>(2, 250_000)],
             Bench::YieldThousand => vec![yields::<S>(1_000, 300)],
             Bench::PingPong => vec![S::ping_pong(200_000)],
@@ -66,10 +60,14 @@ pub fn run<S: Stacks>(bench: Bench) {
     });
 }
 
-fn spawn_join<S: Stacks>(batches: usize) -> f64 {
+/// Runs `task` in batches of tasks, each with a number that it returns.
+fn spawn_join<S: Stacks>(
+    batches: usize,
+    task: impl Fn(usize) -> usize + Copy + Send + 'static,
+) -> f64 {
     let mut handles = Vec::with_capacity(BATCH);
     let mut batch = || {
-        handles.extend((0..BATCH).map(|number| S::spawn(move || black_box(number))));
+        handles.extend((0..BATCH).map(|number| S::spawn(move || task(black_box(number)))));
         let sum: usize = handles.drain(..).map(S::join).sum();
         assert_eq!(sum, BATCH * (BATCH - 1) / 2);
     };

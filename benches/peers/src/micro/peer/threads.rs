@@ -14,7 +14,11 @@ use std::time::Duration;
 /// Takes one measurement and prints it.
 pub fn run(bench: Bench) {
     let figures = match bench {
-        Bench::SpawnJoin => vec![spawn_join(10)],
+        Bench::SpawnJoin => vec![spawn_join(10, |number| number)],
+        Bench::SpawnYieldJoin => vec![spawn_join(10, |number| {
+            thread::yield_now();
+            number
+        })],
         Bench::YieldTwo => vec![yields(2, 25_000)],
         Bench::YieldThousand => vec![yields(1_000, 50)],
         Bench::PingPong => vec![ping_pong(20_000)],
@@ -25,14 +29,16 @@ pub fn run(bench: Bench) {
     std::process::exit(0);
 }
 
-/// What can be measured of them.
-pub const BENCHES: &[Bench] =
-    &[Bench::SpawnJoin, Bench::YieldTwo, Bench::YieldThousand, Bench::PingPong, Bench::Parked];
+/// Whether they have what the bench needs.
+pub fn has(bench: Bench) -> bool {
+    bench.is_common() && bench != Bench::Sleeps
+}
 
-fn spawn_join(batches: usize) -> f64 {
+/// Runs `task` in batches of threads, each with a number that it returns.
+fn spawn_join(batches: usize, task: impl Fn(usize) -> usize + Copy + Send + 'static) -> f64 {
     let batch = || {
         let threads: Vec<_> =
-            (0..BATCH).map(|number| thread::spawn(move || black_box(number))).collect();
+            (0..BATCH).map(|number| thread::spawn(move || task(black_box(number)))).collect();
         threads.into_iter().map(|it| it.join().expect("no panic")).sum::<usize>()
     };
     assert_eq!(batch(), BATCH * (BATCH - 1) / 2);

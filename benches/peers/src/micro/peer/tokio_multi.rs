@@ -4,7 +4,7 @@
 use crate::cpu;
 use crate::memory;
 use crate::micro::{Bench, per_operation, print};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,23 +13,22 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tokio::task::{spawn, yield_now};
 
-/// What can be measured of it.
-pub const BENCHES: &[Bench] = &[
-    Bench::SpawnJoin,
-    Bench::YieldTwo,
-    Bench::YieldThousand,
-    Bench::PingPong,
-    Bench::Sleeps,
-    Bench::Parked,
-];
-
 /// Takes one measurement inside a task of the worker, prints it and ends the process.
 pub fn run(bench: Bench) {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
     runtime.expect("tokio starts").block_on(async move {
         let task = spawn(async move {
             let figures = match bench {
-                Bench::SpawnJoin => vec![spawn_join(300).await],
+                Bench::SpawnJoin => {
+                    vec![spawn_join(300, |number| async move { black_box(number) }).await]
+                }
+                Bench::SpawnYieldJoin => vec![
+                    spawn_join(300, |number| async move {
+                        yield_now().await;
+                        number
+                    })
+                    .await,
+                ],
                 Bench::YieldTwo => vec![yields(2, 250_000).await],
                 Bench::YieldThousand => vec![yields(1_000, 500).await],
                 Bench::PingPong => vec![ping_pong(300_000).await],
@@ -44,7 +43,11 @@ pub fn run(bench: Bench) {
     });
 }
 
-async fn spawn_join(batches: usize) -> f64 {
+/// Runs the futures of `task` in batches of tasks, each with a number that it returns.
+async fn spawn_join<F: Future<Output = usize> + Send + 'static>(
+    batches: usize,
+    task: impl Fn(usize) -> F,
+) -> f64 {
     let mut handles = Vec::with_capacity(BATCH);
     let mut start = 0;
     let warm_up = batches / 10;
@@ -52,7 +55,7 @@ async fn spawn_join(batches: usize) -> f64 {
         if batch == warm_up {
             start = cpu::own_time();
         }
-        handles.extend((0..BATCH).map(|number| spawn(async move { black_box(number) })));
+        handles.extend((0..BATCH).map(|number| spawn(task(number))));
         let mut sum = 0;
         for handle in handles.drain(..) {
             sum += handle.await.expect("no panic");
