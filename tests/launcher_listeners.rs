@@ -628,10 +628,13 @@ fn what_has_come_to_a_worker_that_died_before_it_went_is_read() {
     launched.stop();
 }
 
+/// For how long a worker may read that reads nothing.
+const DEAF: Duration = Duration::from_millis(500);
+
 /// Its workers do not read.
 fn deaf() -> io::Result<ExitCode> {
     let launcher = launcher().bind("time", std::env::var("ADDRESS").unwrap());
-    launcher.grace(Duration::from_millis(200)).run(|worker| async move {
+    launcher.grace(DEAF).run(|worker| async move {
         let _socket = worker.udp_socket("time")?;
         worker.draining().await;
         Ok(())
@@ -639,9 +642,11 @@ fn deaf() -> io::Result<ExitCode> {
 }
 
 fn datagrams_that_nobody_reads_keep_no_worker() {
+    let start = Instant::now();
     let (launched, _senders, second) = with_a_surplus_worker("deaf");
     kill(second, libc::SIGCONT);
     launched.wait_line("warning: datagrams for worker 1, which is no more, are not read");
+    assert!(start.elapsed() >= 2 * DEAF, "the one that was started for them has time, too");
     assert_eq!(launched.lines_with("worker 1 ").len(), 2 * 4, "{:#?}", launched.lines());
     assert_eq!(launched.processes().len(), 2);
     // Its slot can have a worker again.

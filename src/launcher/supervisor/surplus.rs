@@ -44,7 +44,10 @@ impl Supervisor {
                 self.look_at(then);
                 continue;
             }
-            if std::mem::replace(&mut state.leftover.tried, true) {
+            // It has as much time as the one before had.
+            let before =
+                std::mem::replace(&mut state.leftover, Leftover { until: None, tried: true });
+            if before.tried {
                 state.disabled = true;
                 let text = format!("datagrams for worker {slot}, which is no more, are not read");
                 self.tell(Event::Warning(text));
