@@ -46,6 +46,7 @@ fn main() -> ExitCode {
             a_worker_that_goes_reads_what_has_come_to_it,
             what_has_come_to_a_worker_that_died_before_it_went_is_read,
             datagrams_that_nobody_reads_keep_no_worker,
+            a_launcher_that_ends_with_datagrams_unread_sleeps_meanwhile,
             what_would_come_to_a_worker_that_was_given_up_comes_to_others,
         ],
     )
@@ -653,6 +654,28 @@ fn datagrams_that_nobody_reads_keep_no_worker() {
     launched.signal(libc::SIGTTIN);
     launched.wait_lines(") is ready", 4);
     launched.stop();
+}
+
+fn a_launcher_that_ends_with_datagrams_unread_sleeps_meanwhile() {
+    let (launched, _senders, second) = with_a_surplus_worker("datagrams");
+    launched.signal(libc::SIGTERM);
+    launched.wait_line(&format!("worker 1 (pid {second}, generation 1) drains"));
+    wait_until("it uses no processor", || {
+        let before = ticks(launched.pid());
+        thread::sleep(Duration::from_millis(200));
+        ticks(launched.pid()) == before
+    });
+    assert_eq!(state_of(second), 'T', "it is too late: the worker is gone");
+    kill(second, libc::SIGCONT);
+    launched.ended();
+}
+
+/// How much processor time a process has used, in hundredths of a second.
+fn ticks(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = text.rsplit_once(')').unwrap();
+    let times = rest.split_ascii_whitespace().skip(11).take(2);
+    times.map(|time| time.parse::<u64>().unwrap()).sum()
 }
 
 /// Its worker 1 cannot serve while there is a certain file. Datagrams are answered as connections are.
