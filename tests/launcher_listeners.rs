@@ -732,5 +732,19 @@ fn what_would_come_to_a_worker_that_was_given_up_comes_to_others() {
         slots.len() == 3
     });
     assert!(senders.iter().map(Sender::ask).collect::<BTreeSet<_>>().into_iter().eq(0..3));
+    // Nobody else serves the queue of worker 1 any more.
+    let mut sockets = BTreeMap::new();
+    wait_until("all three tell what they have open", || {
+        let mut client = Client::connect(launched.address()).unwrap();
+        let slot = client.ask("slot").unwrap();
+        let open = client.ask("descriptors").unwrap();
+        let open = open.split('|').filter(|link| link.starts_with("socket:")).map(String::from);
+        sockets.insert(slot, open.collect::<BTreeSet<_>>());
+        sockets.len() == 3
+    });
+    for other in ["0", "2"] {
+        let shared: Vec<_> = sockets["1"].intersection(&sockets[other]).collect();
+        assert!(shared.is_empty(), "worker {other} has {shared:?} of worker 1");
+    }
     launched.stop();
 }
