@@ -6,6 +6,7 @@ use std::{
     cell::Cell,
     future::{pending, poll_fn},
     io::{Read as _, Write as _},
+    net::Shutdown,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -13,7 +14,13 @@ use std::{
     time::Duration,
 };
 
-use greenloop::{Handle, net::TcpListener, sleep, task::JoinHandle, timeout};
+use greenloop::{
+    Handle,
+    net::{TcpListener, TcpStream},
+    sleep,
+    task::JoinHandle,
+    timeout,
+};
 use support::Gate;
 
 /// Tasks that are always ready.
@@ -199,6 +206,22 @@ fn reads_of_zero_bytes_spend_from_the_budget_too() {
             }
         };
         let polls = polls_of(read).await;
+        assert!(polls >= 1000_usize.div_ceil(128), "{polls} polls");
+    });
+}
+
+#[test]
+fn errors_spend_from_the_budget_too() {
+    greenloop::run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let write = async move {
+            for _ in 0..1000 {
+                stream.write(b"x").await.unwrap_err();
+            }
+        };
+        let polls = polls_of(write).await;
         assert!(polls >= 1000_usize.div_ceil(128), "{polls} polls");
     });
 }

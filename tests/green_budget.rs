@@ -6,7 +6,7 @@ use std::{
     cell::Cell,
     future::ready,
     io::{self, Read, Write},
-    net::SocketAddr,
+    net::{Shutdown, SocketAddr},
     rc::Rc,
     time::Duration,
 };
@@ -95,6 +95,22 @@ fn a_peer_that_sends_without_end_does_not_freeze_the_others() {
             green::sleep(Duration::from_millis(1));
         }
         assert!(reads.get() > 0);
+    });
+}
+
+#[test]
+fn one_that_gets_nothing_but_errors_lets_the_others_run() {
+    run(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let neighbour = green::spawn(|| {});
+        let mut tries = 0;
+        while !neighbour.is_finished() {
+            assert!(tries < 1000, "the neighbour is starved");
+            stream.write(b"bread").unwrap_err();
+            tries += 1;
+        }
     });
 }
 

@@ -13,6 +13,7 @@ use std::{
     io,
     path::Path,
     process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
     thread,
     time::Duration,
 };
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         named![
             a_worker_that_hangs_in_the_allocator_says_so_again_and_again,
             a_worker_that_allocates_all_the_time_goes_on_after_dumps,
+            a_green_thread_with_little_stack_left_goes_on_after_dumps,
         ],
     )
 }
@@ -82,6 +84,7 @@ fn server() -> io::Result<ExitCode> {
             let hang = async move {
                 stream.write_all(b"hangs\n").await?;
                 match std::env::var("GO_ON") {
+                    Ok(file) if std::env::var("DEEP").is_ok() => hang_deep_down(file).await?,
                     Ok(file) => allocate_until_there_is(&file),
                     Err(_) => drop(black_box(Vec::<u8>::with_capacity(ENDLESS))),
                 }
@@ -102,9 +105,45 @@ fn allocate_until_there_is(file: &str) {
     }
 }
 
-fn start(go_on: Option<&Path>) -> Launched {
+/// For green threads that go on.
+static GO_ON: AtomicBool = AtomicBool::new(false);
+
+/// Hangs in a green thread that has used up its stack but for a few kilobytes.
+async fn hang_deep_down(file: String) -> io::Result<()> {
+    const STACK: usize = 64 << 10;
+    const LEFT: usize = 4 << 10;
+
+    fn hang_at(end: usize) {
+        let frame = [0_u8; 128];
+        if black_box(&frame).as_ptr().addr() > end {
+            hang_at(end);
+            black_box(&frame);
+        }
+        while !GO_ON.load(SeqCst) {
+            spin_loop();
+        }
+    }
+
+    thread::spawn(move || {
+        while !fs::exists(&file).unwrap() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        GO_ON.store(true, SeqCst);
+    });
+    let deep = || {
+        let top = 0_u8;
+        hang_at((&raw const top).addr() + LEFT - STACK);
+    };
+    let task = greenloop::green::Builder::new().name("the hungry").stack_size(STACK).spawn(deep);
+    task.await.map_err(io::Error::other)
+}
+
+fn start(go_on: Option<&Path>, deep: bool) -> Launched {
     // Both outputs, into one pipe.
     let mut start = wrapped("server", &["sh", "-c", "exec \"$0\" 2>&1"]);
+    if deep {
+        start = start.env("DEEP", 1);
+    }
     start = start.env("WORKERS", 1).env("GRACE", 300);
     if let Some(file) = go_on {
         start = start.env("GO_ON", file.display());
@@ -115,7 +154,7 @@ fn start(go_on: Option<&Path>) -> Launched {
 }
 
 /// Has the worker say what it runs, so many times.
-fn dump(launched: &Launched, times: usize) {
+fn dump(launched: &Launched, times: usize, kind: &str) {
     for round in 1..=times {
         // Repeated, because it must have hung for a second.
         wait_until("it says what it runs", || {
@@ -129,26 +168,35 @@ fn dump(launched: &Launched, times: usize) {
     launched.wait_line(&format!(
         "the event loop of worker 0 (pid {pid}) does not turn: it has been busy"
     ));
-    launched.wait_line("'the hungry' (async), spawned at tests/launcher_dump.rs:");
+    launched.wait_line(&format!("'the hungry' ({kind}), spawned at tests/launcher_dump.rs:"));
 }
 
 fn a_worker_that_hangs_in_the_allocator_says_so_again_and_again() {
-    let launched = start(None);
+    let launched = start(None, false);
     let mut client = Client::connect(launched.address()).unwrap();
     assert_eq!(client.hear().unwrap(), "hangs");
-    dump(&launched, 20);
+    dump(&launched, 20, "async");
     launched.stop();
 }
 
-fn a_worker_that_allocates_all_the_time_goes_on_after_dumps() {
-    let go_on = std::env::temp_dir().join(format!("greenloop-u-{}", std::process::id()));
-    let launched = start(Some(&go_on));
+/// It has been dumped so many times while it hung.
+fn goes_on(deep: bool, times: usize, kind: &str) {
+    let go_on = std::env::temp_dir().join(format!("greenloop-u-{}-{deep}", std::process::id()));
+    let launched = start(Some(&go_on), deep);
     let mut client = Client::connect(launched.address()).unwrap();
     assert_eq!(client.hear().unwrap(), "hangs");
-    dump(&launched, 300);
+    dump(&launched, times, kind);
     fs::write(&go_on, "").unwrap();
     assert_eq!(client.hear().unwrap(), "goes on");
     drop(client);
     launched.stop();
     fs::remove_file(go_on).unwrap();
+}
+
+fn a_worker_that_allocates_all_the_time_goes_on_after_dumps() {
+    goes_on(false, 300, "async");
+}
+
+fn a_green_thread_with_little_stack_left_goes_on_after_dumps() {
+    goes_on(true, 20, "green thread");
 }

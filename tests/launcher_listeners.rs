@@ -46,6 +46,7 @@ fn main() -> ExitCode {
             a_worker_that_goes_reads_what_has_come_to_it,
             what_has_come_to_a_worker_that_died_before_it_went_is_read,
             datagrams_that_nobody_reads_keep_no_worker,
+            a_launcher_that_ends_with_datagrams_unread_sleeps_meanwhile,
             what_would_come_to_a_worker_that_was_given_up_comes_to_others,
         ],
     )
@@ -628,10 +629,13 @@ fn what_has_come_to_a_worker_that_died_before_it_went_is_read() {
     launched.stop();
 }
 
+/// For how long a worker may read that reads nothing.
+const DEAF: Duration = Duration::from_millis(500);
+
 /// Its workers do not read.
 fn deaf() -> io::Result<ExitCode> {
     let launcher = launcher().bind("time", std::env::var("ADDRESS").unwrap());
-    launcher.grace(Duration::from_millis(200)).run(|worker| async move {
+    launcher.grace(DEAF).run(|worker| async move {
         let _socket = worker.udp_socket("time")?;
         worker.draining().await;
         Ok(())
@@ -639,15 +643,39 @@ fn deaf() -> io::Result<ExitCode> {
 }
 
 fn datagrams_that_nobody_reads_keep_no_worker() {
+    let start = Instant::now();
     let (launched, _senders, second) = with_a_surplus_worker("deaf");
     kill(second, libc::SIGCONT);
     launched.wait_line("warning: datagrams for worker 1, which is no more, are not read");
+    assert!(start.elapsed() >= 2 * DEAF, "the one that was started for them has time, too");
     assert_eq!(launched.lines_with("worker 1 ").len(), 2 * 4, "{:#?}", launched.lines());
     assert_eq!(launched.processes().len(), 2);
     // Its slot can have a worker again.
     launched.signal(libc::SIGTTIN);
     launched.wait_lines(") is ready", 4);
     launched.stop();
+}
+
+fn a_launcher_that_ends_with_datagrams_unread_sleeps_meanwhile() {
+    let (launched, _senders, second) = with_a_surplus_worker("datagrams");
+    launched.signal(libc::SIGTERM);
+    launched.wait_line(&format!("worker 1 (pid {second}, generation 1) drains"));
+    wait_until("it uses no processor", || {
+        let before = ticks(launched.pid());
+        thread::sleep(Duration::from_millis(200));
+        ticks(launched.pid()) == before
+    });
+    assert_eq!(state_of(second), 'T', "it is too late: the worker is gone");
+    kill(second, libc::SIGCONT);
+    launched.ended();
+}
+
+/// How much processor time a process has used, in hundredths of a second.
+fn ticks(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = text.rsplit_once(')').unwrap();
+    let times = rest.split_ascii_whitespace().skip(11).take(2);
+    times.map(|time| time.parse::<u64>().unwrap()).sum()
 }
 
 /// Its worker 1 cannot serve while there is a certain file. Datagrams are answered as connections are.
@@ -704,5 +732,19 @@ fn what_would_come_to_a_worker_that_was_given_up_comes_to_others() {
         slots.len() == 3
     });
     assert!(senders.iter().map(Sender::ask).collect::<BTreeSet<_>>().into_iter().eq(0..3));
+    // Nobody else serves the queue of worker 1 any more.
+    let mut sockets = BTreeMap::new();
+    wait_until("all three tell what they have open", || {
+        let mut client = Client::connect(launched.address()).unwrap();
+        let slot = client.ask("slot").unwrap();
+        let open = client.ask("descriptors").unwrap();
+        let open = open.split('|').filter(|link| link.starts_with("socket:")).map(String::from);
+        sockets.insert(slot, open.collect::<BTreeSet<_>>());
+        sockets.len() == 3
+    });
+    for other in ["0", "2"] {
+        let shared: Vec<_> = sockets["1"].intersection(&sockets[other]).collect();
+        assert!(shared.is_empty(), "worker {other} has {shared:?} of worker 1");
+    }
     launched.stop();
 }

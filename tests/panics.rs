@@ -694,3 +694,25 @@ fn a_green_thread_that_panics_is_counted_and_one_that_is_aborted_is_not() {
         assert_eq!(greenloop::statistics().panicked, 1);
     });
 }
+
+#[cfg(feature = "green")]
+#[test]
+fn a_green_thread_of_a_scope_that_panics_is_counted_once() {
+    greenloop::green::run(|| {
+        let panicked = || greenloop::statistics().panicked;
+        greenloop::green::scope(|scope| {
+            let collected = scope.spawn(|| panic!("collected"));
+            assert!(collected.join().unwrap_err().is_panic());
+            let aborted = scope.spawn(greenloop::green::yield_now);
+            aborted.abort();
+        });
+        assert_eq!(panicked(), 1);
+        let passed_on = catch_unwind(|| {
+            greenloop::green::scope(|scope| {
+                scope.spawn(|| panic!("passed on"));
+            });
+        });
+        assert!(passed_on.is_err());
+        assert_eq!(panicked(), 2);
+    });
+}

@@ -2,11 +2,11 @@
 #![cfg_attr(not(feature = "green"), allow(dead_code, reason = "only green threads are asked"))]
 //! Tasks that cannot be dropped but must be asked to end: those with a stack.
 
-use std::panic::Location;
+use std::{panic::Location, ptr};
 
 use super::{
-    Executor, Id,
-    header::{ABORTED, ASKS},
+    Executor, Id, StackEnd,
+    header::{ABORTED, ASKS, STACK_FIRST},
 };
 
 /// The payload with which a task unwinds that was asked to, as if by a panic.
@@ -34,15 +34,20 @@ pub(crate) struct Brief<'a> {
 }
 
 impl Executor {
-    /// From now on an abort asks the running task to end instead of dropping its future.
+    /// From now on an abort asks the running task to end instead of dropping its future. Where the stack
+    /// ends stands in `end`, which may be the beginning of that future, or anywhere else.
     ///
     /// # Safety
     ///
-    /// The future begins with a [`StackEnd`](super::StackEnd).
-    pub(crate) unsafe fn ask_current(&self) {
-        if let Some(task) = self.current.get() {
-            // SAFETY: the running task is alive.
-            unsafe { task.as_ref() }.set(ASKS);
+    /// If `end` is the beginning of the task's future, that begins with it after each poll that leaves it
+    /// pending.
+    pub(crate) unsafe fn ask_current(&self, end: &StackEnd) {
+        let Some(task) = self.current.get() else { return };
+        // SAFETY: the running task is alive.
+        let header = unsafe { task.as_ref() };
+        header.set(ASKS);
+        if task.addr().get() + header.vtable().stage_offset == ptr::from_ref(end).addr() {
+            header.set(STACK_FIRST);
         }
     }
 

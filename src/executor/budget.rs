@@ -4,8 +4,8 @@ use std::task::{Context, Poll};
 
 use super::Executor;
 
-/// How many successful operations a task may do in one poll before it must let others run. The
-/// figure is tokio's (`tokio::task::coop`), where it has proved itself.
+/// How many operations a task may do in one poll before it must let others run. The figure is tokio's
+/// (`tokio::task::coop`), where it has proved itself.
 pub(super) const BUDGET: u32 = 128;
 
 impl Executor {
@@ -19,7 +19,7 @@ impl Executor {
         Poll::Ready(())
     }
 
-    /// Counts an operation that succeeded.
+    /// Counts an operation that did not have to wait.
     pub(crate) fn spend_budget(&self) {
         self.budget.set(self.budget.get().saturating_sub(1));
     }

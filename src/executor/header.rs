@@ -100,6 +100,8 @@ pub(super) const ASKS: u32 = 1 << 7;
 pub(super) const COLD: u32 = 1 << 8;
 /// The loop runs until it ends.
 pub(super) const ROOT: u32 = 1 << 9;
+/// Its future begins with a `StackEnd`; see `prefetch.rs`. Set together with `ASKS`.
+pub(super) const STACK_FIRST: u32 = 1 << 10;
 
 /// Local references above the flags. When they are full, at 65,535 wakers that are alive on the loop's
 /// own thread, more are counted by the foreign half.
@@ -172,7 +174,7 @@ impl Header {
 
     /// It has ended, is in no queue, and the table's is the only local reference.
     pub(super) fn is_alone(&self) -> bool {
-        self.local.get() & !(DETACHED | ABORTED | ASKS | ROOT) == ONE_LOCAL | DONE
+        self.local.get() & !(DETACHED | ABORTED | ASKS | ROOT | STACK_FIRST) == ONE_LOCAL | DONE
     }
 
     /// Counts a reference in the local half; `false` if that half is closed (an orphan) or full,

@@ -22,6 +22,7 @@ use super::{
     wait::{Interruptible, Wait, reason_to_end, shall_end, unwind, wait_in},
 };
 use crate::{
+    event_loop,
     executor::{SpawnOptions, Unwinding},
     task::{AbortHandle, JoinError, JoinHandle, spawn_with},
 };
@@ -237,7 +238,13 @@ impl<F: FnOnce() -> T, T> Child<F, T> {
         let packet = self.packet;
         match catch_unwind(AssertUnwindSafe(self.f)) {
             Err(payload) if payload.is::<Unwinding>() => resume_unwind(payload),
-            result => *packet.output.borrow_mut() = Some(result),
+            result => {
+                if result.is_err() {
+                    // The loop does not see it.
+                    event_loop::with(|core| core.executor.count_panic());
+                }
+                *packet.output.borrow_mut() = Some(result);
+            }
         }
     }
 }

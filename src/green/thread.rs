@@ -139,7 +139,7 @@ impl Drop for Restore<'_> {
 /// The future of a green thread.
 #[repr(C)]
 pub(super) struct GreenThread<F, T> {
-    /// First, as `ask_current` wants it.
+    /// First, for `ask_current` to find it at the beginning of the task.
     stack_end: StackEnd,
     state: State<F, T>,
 }
@@ -171,7 +171,7 @@ where
             if let State::Unstarted(f, reservation) =
                 std::mem::replace(&mut self.state, State::Done)
             {
-                let (coroutine, pool) = start(f, reservation);
+                let (coroutine, pool) = start(f, reservation, &self.stack_end);
                 self.state = State::Running { coroutine, record: ptr::null(), pool };
             }
         }
@@ -203,14 +203,14 @@ where
 }
 
 /// Makes the coroutine of a green thread that runs for the first time.
-fn start<F, T>(f: F, reservation: Reservation) -> (Inner<T>, Rc<Pool>)
+fn start<F, T>(f: F, reservation: Reservation, end: &StackEnd) -> (Inner<T>, Rc<Pool>)
 where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
     // From here on an abort must not drop the future: the stack has to unwind.
-    // SAFETY: the running task is this green thread.
-    event_loop::with(|core| unsafe { core.executor.ask_current() });
+    // SAFETY: a task that begins with this green thread is one, or does nothing after it that is pending.
+    event_loop::with(|core| unsafe { core.executor.ask_current(end) });
     let (stack, pool) = reservation.take();
     let coroutine = if size_of::<F>() > MOST_ON_STACK {
         coroutine(stack, Box::new(f))

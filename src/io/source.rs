@@ -199,9 +199,14 @@ impl<T: AsFd> Source<T> {
             if core.executor.poll_budget(cx).is_pending() {
                 return Poll::Pending;
             }
+            // Who tries again and again must let others run, too.
+            let fail = |error| {
+                core.executor.spend_budget();
+                Poll::Ready(Err(error))
+            };
             let key = match self.registered(core) {
                 Ok(key) => key,
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(error) => return fail(error),
             };
             if let Some(key) = key {
                 if !core.reactor.borrow_mut().is_ready(key, direction) {
@@ -233,13 +238,13 @@ impl<T: AsFd> Source<T> {
                             // The kernel announces what came between the try and this.
                             None => match self.register(core, direction) {
                                 Ok(key) => key,
-                                Err(error) => return Poll::Ready(Err(error)),
+                                Err(error) => return fail(error),
                             },
                         };
                         park(core, key, direction, ticket, cx.waker());
                         return Poll::Pending;
                     }
-                    Err(error) => return Poll::Ready(Err(error)),
+                    Err(error) => return fail(error),
                 }
             }
         });

@@ -159,7 +159,8 @@ impl Worker {
 
     /// Gives the socket for datagrams that the launcher has bound under a name (`udp:HOST:PORT`). It is this
     /// worker's own, in a group on the same port among which the kernel distributes datagrams by their
-    /// sender; what waits in it when the worker dies or is replaced is its replacement's.
+    /// sender, or with [`Accept::ByCpu`](super::Accept::ByCpu) by the processor on which they arrive; what
+    /// waits in it when the worker dies or is replaced is its replacement's.
     ///
     /// Taking it tells the launcher that the worker is ready, unless
     /// [`Launcher::manual_ready`](super::Launcher::manual_ready) is set. There is nothing to accept that

@@ -264,6 +264,8 @@ impl Supervisor {
         self.advance_stop(now);
         self.advance_upgrade(now);
         self.adopt_after = self.adopt_after.filter(|then| *then > now);
+        // Those that are to have workers are looked at below, and no others.
+        self.next_look = None;
         if self.keeps_workers() {
             if let Some(worker) = self.advance_roll() {
                 return Ok(Some(worker));

@@ -86,8 +86,11 @@ impl Supervisor {
         self.resume();
         self.generation += 1;
         let generation = self.generation;
-        let given_up = self.serving().len() < self.target;
-        for slot in &mut self.slots[..self.target] {
+        let target = self.target;
+        let given_up = self.serving().len() < target;
+        for slot in &mut self.slots[..target] {
+            // Those that were given up are to have workers of their own again.
+            slot.adopted.retain(|adopted| *adopted >= target);
             slot.disabled = false;
             slot.deaths = 0;
             slot.not_before = None;

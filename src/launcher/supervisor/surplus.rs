@@ -26,7 +26,6 @@ impl Supervisor {
     /// Has the workers beyond their number end that have read what came to them, and starts some where there
     /// is something to read. `Some` in a worker.
     pub(super) fn finish_surplus(&mut self, now: Instant) -> Option<Outcome> {
-        self.next_look = None;
         let surplus = self.processes.iter().filter(|p| p.id.slot >= self.target && p.holds_slot());
         let surplus: Vec<_> = surplus.map(|process| (process.id, process.phase)).collect();
         for (id, phase) in surplus {
@@ -44,7 +43,10 @@ impl Supervisor {
                 self.look_at(then);
                 continue;
             }
-            if std::mem::replace(&mut state.leftover.tried, true) {
+            // It has as much time as the one before had.
+            let before =
+                std::mem::replace(&mut state.leftover, Leftover { until: None, tried: true });
+            if before.tried {
                 state.disabled = true;
                 let text = format!("datagrams for worker {slot}, which is no more, are not read");
                 self.tell(Event::Warning(text));

@@ -23,8 +23,9 @@ use crate::{
 /// So much of a name, and of a path's end, is told.
 const LONGEST_NAME: usize = 200;
 
-/// What fits into a pipe at once that has room for anything (`PIPE_BUF`).
-type Text = FixedText<2048>;
+/// Room for all that is told. It fits into a pipe at once that has room for anything (`PIPE_BUF`), and with
+/// the kernel's own thousands of bytes on the signal stack of the standard library, which has 8 KiB.
+type Text = FixedText<1024>;
 
 /// What the handler knows beforehand.
 static WORKER: OnceLock<Worker> = OnceLock::new();

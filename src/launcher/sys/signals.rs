@@ -130,7 +130,8 @@ pub(in crate::launcher) fn set(signal: i32, action: Action) -> io::Result<()> {
     // SAFETY: all-zero bytes are a value of this plain structure.
     let mut setting: libc::sigaction = unsafe { std::mem::zeroed() };
     setting.sa_sigaction = handler;
-    setting.sa_flags = libc::SA_RESTART;
+    // Not on the stack of a green thread, which may have little room left.
+    setting.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
     if matches!(action, Action::Dump) {
         setting.sa_flags |= libc::SA_SIGINFO;
     }
