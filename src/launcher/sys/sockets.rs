@@ -22,9 +22,6 @@ pub(in crate::launcher) fn take_inherited(fd: RawFd) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// `SO_DETACH_REUSEPORT_BPF`, which older versions of the libc crate do not name.
-const DETACH: libc::c_int = 68;
-
 /// By what a group of sockets on one port (`SO_REUSEPORT`) chooses which one gets a connection, or a
 /// datagram, where that is not left to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,23 +32,6 @@ pub(in crate::launcher) enum Steering {
     Sender,
     /// By the number of the processor that the packet came to.
     Processor,
-}
-
-/// Leaves the choice to the kernel, which goes by the addresses of both ends. Before Linux 5.3 a group that was
-/// steered cannot be let go; then it says no.
-pub(in crate::launcher) fn let_go(socket: BorrowedFd<'_>) -> bool {
-    let nothing: libc::c_int = 0;
-    // SAFETY: the number is alive during the call, which only reads it.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            DETACH,
-            (&raw const nothing).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    result == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::ENOENT)
 }
 
 /// Steers the group that a socket belongs to, to the sockets at these places in it: what the choice goes by is
