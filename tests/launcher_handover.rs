@@ -57,6 +57,7 @@ fn main() -> ExitCode {
             a_client_that_does_not_read_keeps_nobody_waiting,
             a_worker_has_its_own_descriptors_only,
             a_successor_that_fails_leaves_senders_with_their_workers,
+            a_successor_that_is_killed_leaves_senders_with_their_workers,
             a_launcher_below_a_worker_of_another_is_its_own,
             a_queue_that_a_successor_closes_ends_no_worker_early,
         ],
@@ -565,8 +566,13 @@ fn a_worker_has_its_own_descriptors_only() {
 fn answering() -> io::Result<ExitCode> {
     let count = fs::read_to_string(std::env::var("COUNT").unwrap())?;
     let launcher = launcher().workers(count.parse::<usize>().unwrap());
+    let launcher = launcher.upgrade_timeout(millis("UPGRADE", 60_000));
     launcher.bind("time", "udp:127.0.0.1:0").run(|worker| async move {
         if fs::exists(std::env::var("BROKEN").unwrap())? {
+            if std::env::var("HANGS").is_ok() {
+                // Never ready, and with no ear for the end of its launcher.
+                std::future::pending::<()>().await;
+            }
             return Err(io::Error::other("broken"));
         }
         let socket = worker.udp_socket("time")?;
@@ -584,9 +590,17 @@ fn answering() -> io::Result<ExitCode> {
 }
 
 fn a_successor_that_fails_leaves_senders_with_their_workers() {
+    leaves_senders_with_their_workers(program("answering"));
+}
+
+fn a_successor_that_is_killed_leaves_senders_with_their_workers() {
+    leaves_senders_with_their_workers(program("answering").env("HANGS", 1).env("UPGRADE", 500));
+}
+
+fn leaves_senders_with_their_workers(start: Start) {
     let (count, broken) = (scratch("count"), scratch("broken"));
     fs::write(&count, "3").unwrap();
-    let start = program("answering").env("COUNT", count.display());
+    let start = start.env("COUNT", count.display());
     let launched = start.env("BROKEN", broken.display()).start();
     launched.wait_line("the workers are ready");
     let line = launched.wait_line("time: listening on");
@@ -610,8 +624,8 @@ fn a_successor_that_fails_leaves_senders_with_their_workers() {
         let before: Vec<_> = senders.iter().map(ask).collect();
         launched.signal(libc::SIGUSR2);
         while launched.lines_with("upgrade failed").len() < failures {
-            // Nothing that is sent meanwhile is lost.
-            senders.iter().for_each(|sender| drop(ask(sender)));
+            // Nothing that is sent meanwhile is lost, or comes to others.
+            assert!(senders.iter().map(ask).eq(before.iter().cloned()));
         }
         assert!(senders.iter().map(ask).eq(before));
         if failures == 1 {

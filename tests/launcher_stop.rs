@@ -140,8 +140,13 @@ fn ctrl_c_is_the_supervisors_decision() {
     assert_eq!(client.hear().unwrap(), "hello");
     // The terminal tells all processes; here, the workers first.
     for worker in &workers {
-        kill(*worker, libc::SIGINT);
-        kill(*worker, libc::SIGHUP);
+        // With others that come at once: there is a stack for all of their handlers.
+        kill(*worker, libc::SIGSTOP);
+        wait_until("it is stopped", || state_of(*worker) == 'T');
+        let dump = libc::SIGRTMIN() + 5;
+        for signal in [libc::SIGINT, libc::SIGHUP, libc::SIGUSR1, dump, libc::SIGCONT] {
+            kill(*worker, signal);
+        }
     }
     assert_eq!(ask(launched.address(), "hello").unwrap(), "hello");
     assert!(launched.lines_with("ended").is_empty());

@@ -61,8 +61,8 @@ impl Histogram {
 
     /// Gives bounds for [`Launcher::histogram`](super::Launcher::histogram), each of them `factor` times
     /// the one before: `(100, 2.0, 16)` goes from 100 to 3,276,800, which are microseconds from a tenth of
-    /// a millisecond to three seconds. They are rounded, and one more than the one before at least. There
-    /// are fewer than `count` where they would not fit into a `u64`.
+    /// a millisecond to three seconds. They are rounded, and one more than the one before at least. The
+    /// first that would not fit into a `u64` is `u64::MAX`, and the last: then there are fewer than `count`.
     ///
     /// # Panics
     ///
@@ -75,6 +75,7 @@ impl Histogram {
     ///
     /// assert_eq!(Histogram::exponential_bounds(1, 10.0, 4), [1, 10, 100, 1000]);
     /// assert_eq!(Histogram::exponential_bounds(1, 1.5, 6), [1, 2, 3, 4, 5, 8]);
+    /// assert_eq!(Histogram::exponential_bounds(1 << 62, 2.0, 6), [1 << 62, 1 << 63, u64::MAX]);
     /// ```
     #[doc(alias = "exponential_buckets")]
     #[must_use]

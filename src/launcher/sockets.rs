@@ -165,18 +165,19 @@ impl Endpoint {
     /// Has new connections, or datagrams, go to the sockets of these slots only, in ascending order. Those of
     /// the others stay open: what has come to them must be served.
     pub(super) fn steer(&self, slots: &[usize]) -> io::Result<()> {
-        let Some(socket) = self.group.and(self.sockets.first()) else {
-            return Ok(());
-        };
         let all = slots.len() >= self.sockets.len();
-        match self.accept {
-            Accept::Balanced => return Ok(()),
-            Accept::PerWorker if all && !self.steered.get() => return Ok(()),
-            Accept::PerWorker if all && sys::sockets::let_go(socket.as_fd()) => {}
-            _ => self.keep_to(slots)?,
+        if all
+            && !self.steered.get()
+            && self.accept == Accept::PerWorker
+            && self.takes_connections()
+        {
+            // The kernel goes by the addresses of both ends, and those are as good as random.
+            return Ok(());
         }
+        // Once steered it stays so. Sockets that a successor has added to the group are in it for as long as
+        // any of its processes lives, and would get their share. And a sender keeps its worker.
         self.steered.set(true);
-        Ok(())
+        self.keep_to(slots)
     }
 
     /// Has nothing come to the sockets of others than these slots, also not to those that a successor adds

@@ -130,12 +130,15 @@ pub(in crate::launcher) fn set(signal: i32, action: Action) -> io::Result<()> {
     // SAFETY: all-zero bytes are a value of this plain structure.
     let mut setting: libc::sigaction = unsafe { std::mem::zeroed() };
     setting.sa_sigaction = handler;
-    // Not on the stack of a green thread, which may have little room left.
-    setting.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
-    if matches!(action, Action::Dump) {
-        setting.sa_flags |= libc::SA_SIGINFO;
-    }
+    setting.sa_flags = libc::SA_RESTART;
     setting.sa_mask = empty_set();
+    if matches!(action, Action::Dump) {
+        // Not on the stack of a green thread, which may have little room left. The signal stack has room for
+        // one handler, so the others wait.
+        setting.sa_flags |= libc::SA_SIGINFO | libc::SA_ONSTACK;
+        // SAFETY: the set is alive during the call, which only writes to it.
+        unsafe { libc::sigfillset(&mut setting.sa_mask) };
+    }
     // SAFETY: the setting is alive during the call, the old one is not asked for; the handlers do
     // only what is allowed in one, see there.
     match unsafe { libc::sigaction(signal, &setting, ptr::null_mut()) } {

@@ -22,9 +22,6 @@ pub(in crate::launcher) fn take_inherited(fd: RawFd) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// `SO_DETACH_REUSEPORT_BPF`, which older versions of the libc crate do not name.
-const DETACH: libc::c_int = 68;
-
 /// By what a group of sockets on one port (`SO_REUSEPORT`) chooses which one gets a connection, or a
 /// datagram, where that is not left to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,23 +32,6 @@ pub(in crate::launcher) enum Steering {
     Sender,
     /// By the number of the processor that the packet came to.
     Processor,
-}
-
-/// Leaves the choice to the kernel, which goes by the addresses of both ends. Before Linux 5.3 a group that was
-/// steered cannot be let go; then it says no.
-pub(in crate::launcher) fn let_go(socket: BorrowedFd<'_>) -> bool {
-    let nothing: libc::c_int = 0;
-    // SAFETY: the number is alive during the call, which only reads it.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            DETACH,
-            (&raw const nothing).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    result == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::ENOENT)
 }
 
 /// Steers the group that a socket belongs to, to the sockets at these places in it: what the choice goes by is
@@ -169,7 +149,9 @@ mod tests {
 
     /// Which of the sockets gets what one sender sends.
     fn receiver(sockets: &[UdpSocket], sender: &UdpSocket) -> usize {
-        sender.send_to(b"x", sockets[0].local_addr().unwrap()).unwrap();
+        let mut address = sender.local_addr().unwrap();
+        address.set_port(sockets[0].local_addr().unwrap().port());
+        sender.send_to(b"x", address).unwrap();
         // The datagram is there when the call returns, since it does not leave the machine.
         let mut receivers =
             (0..sockets.len()).filter(|&place| sockets[place].recv(&mut [0]).is_ok());
@@ -194,12 +176,15 @@ mod tests {
 
     #[test]
     fn a_sender_keeps_its_socket_among_the_first() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
+        // The last one takes both versions.
+        for (address, from) in
+            [("127.0.0.1:0", "127.0.0.1:0"), ("[::1]:0", "[::1]:0"), ("[::]:0", "127.0.0.1:0")]
+        {
             let Ok(sockets) = group(address, 4) else {
                 println!("SKIPPED: there is no {address}");
                 continue;
             };
-            let sender = || UdpSocket::bind(address).unwrap();
+            let sender = || UdpSocket::bind(from).unwrap();
             let senders: Vec<_> = (0..64).map(|_| sender()).collect();
             for places in [&[0, 1, 2, 3][..], &[0, 1], &[0, 2, 3], &[3, 1], &[2]] {
                 steer(sockets[0].as_fd(), Steering::Sender, places).unwrap();
