@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings docs/performance.md and its pictures up to date: measures all that it shows, on this machine, which
-# should have nothing else to do for some twenty minutes. PYTHON may name an interpreter that has uvloop and gevent.
+# should have nothing else to do for some thirty-five minutes. PYTHON may name an interpreter that has uvloop and gevent.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 document=docs/performance.md
