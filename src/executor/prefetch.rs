@@ -7,8 +7,8 @@
 //! Among thousands of tasks the next one was last polled so long ago that the cache has forgotten it, and a
 //! poll that calls the kernel takes longer than memory does to answer. So each poll asks for the memory of
 //! the next but one, and, once that has come, for the stack that it may have. With 1,000 connections an echo
-//! on a green thread takes 1.15 times the processor time of a bare epoll loop without this, and 1.06 to 1.08
-//! times with it (`benches/peers/run.sh echo --bench 1000x64`).
+//! on a green thread takes 1.06 to 1.10 times the processor time of a bare epoll loop; before this, and a
+//! shorter wait for sockets, it took 1.11 to 1.15 times (`benches/peers/run.sh echo --bench 1000x64`).
 
 use std::{cell::Cell, ptr, ptr::NonNull};
 

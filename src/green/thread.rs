@@ -209,7 +209,8 @@ where
     T: 'static,
 {
     // From here on an abort must not drop the future: the stack has to unwind.
-    // SAFETY: a task that begins with this green thread is one, or does nothing after it that is pending.
+    // SAFETY: a green thread begins with its mark. The futures of this crate that await one, and so may begin
+    // with it, are never pending after it has ended.
     event_loop::with(|core| unsafe { core.executor.ask_current(end) });
     let (stack, pool) = reservation.take();
     let coroutine = if size_of::<F>() > MOST_ON_STACK {
